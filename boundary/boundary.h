@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Types that cross the boundary between enclave and host process (boundary/calls.def).
+ *
+ * All sizes are bytes unless a name says otherwise.  Pointers in an ECALL's argument point to memory
+ * of the host, which may change under the enclave's hands: it copies them in once, then checks.
+ */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "boundary/layout.h"
+
+enum {
+    OM_ECANCELLED = 600, /* a blocking call was not made because the thread has to stop or has a signal */
+    OM_BOUNDARY_VERSION = 999,
+    OM_SIGNAL_STOP = 63, /* host and runtime keep this signal for themselves */
+    OM_NAME_MAX = 64,
+    OM_REASON_MAX = 512,
+    OM_EVIDENCE_MAX = 4096,
+    OM_STREAM_BULK = 0,
+    OM_STREAM_URGENT = 1,
+    OM_STREAM_COUNT = 2,
+};
+
+enum om_mode { OM_MODE_HYBRID, OM_MODE_PRECOPY, OM_MODE_POSTCOPY, OM_MODE_STOPCOPY };
+enum om_tracker { OM_TRACKER_KERNEL, OM_TRACKER_MPROTECT };
+enum om_log_level { OM_LOG_ERROR, OM_LOG_WARN, OM_LOG_INFO, OM_LOG_DEBUG };
+
+/* How a move ended; the numbers are the exit status of `optmig migrate`. */
+enum om_result {
+    OM_RESULT_MOVED = 0,
+    OM_RESULT_REFUSED = 1, /* before any state left; nothing happened */
+    OM_RESULT_FAILED = 3,  /* the program still runs at the source (also: cancelled) */
+    OM_RESULT_LOST = 4,    /* the program is lost */
+};
+
+enum om_phase {
+    OM_PHASE_NONE,
+    OM_PHASE_PREPARE,
+    OM_PHASE_PRECOPY,
+    OM_PHASE_SWITCHOVER,
+    OM_PHASE_POSTCOPY,
+    OM_PHASE_DONE,
+};
+
+struct om_buffer {
+    const void *data;
+    size_t length;
+};
+
+/* What PAGEMAP_SCAN is asked (host/track.c).  start and end are page-aligned addresses. */
+struct om_scan {
+    uint64_t start, end;
+    uint32_t written_only; /* 1: pages written since they were last protected; 0: all present pages */
+    uint32_t protect;      /* 1: write-protect what is reported, atomically with reporting it */
+};
+
+enum { OM_REGION_HUGE = 1 }; /* mapped by a huge page */
+
+struct om_region {
+    uint64_t start, end; /* addresses */
+    uint64_t flags;
+};
+
+/* Live figures of a move, for the progress line. */
+struct om_progress {
+    uint32_t phase; /* enum om_phase */
+    uint32_t round;
+    uint64_t bytes_sent;
+    uint64_t bytes_remaining; /* memory still to be sent in this round or in post-copy */
+    uint64_t memory_bytes;
+    uint64_t elapsed_us;
+};
+
+/* The report of a move, filled by the source enclave (durations in microseconds). */
+struct om_move_report {
+    uint32_t result; /* enum om_result */
+    uint32_t rounds;
+    uint64_t memory_bytes; /* resident at the source */
+    uint64_t pages;        /* page contents sent, all phases */
+    uint64_t zero_pages;   /* found zero and not sent */
+    uint64_t bytes_sent;   /* on the wire, sealed */
+    uint64_t total_us, prepare_us, precopy_us;
+    uint64_t downtime_us; /* from the order to stop to the first thread released at the destination */
+    uint64_t stop_us, capture_us, transfer_us, commit_us, resume_us;
+    uint64_t switchover_pages; /* sent while stopped */
+    uint64_t postcopy_pages, postcopy_us;
+    uint64_t urgent_pages; /* of the postcopy pages, sent on demand */
+    uint64_t stop_realtime_ns, resume_realtime_ns; /* CLOCK_REALTIME, for the timeline */
+    uint32_t phase_reached;                        /* enum om_phase */
+    char reason[OM_REASON_MAX];                    /* why it did not move; empty when it did */
+};
+
+/* Where everything of the host is that the enclave may call: made from calls.def. */
+struct om_progress;
+#define OCALL(type, name, parameters) type(*name) parameters;
+#define ECALL(name, argument)
+struct host_calls {
+#include "boundary/calls.def"
+};
+#undef OCALL
+#undef ECALL
+
+#define OCALL(type, name, parameters)
+#define ECALL(name, argument) ECALL_##name,
+enum ecall_number {
+#include "boundary/calls.def"
+    ECALL_COUNT
+};
+#undef OCALL
+#undef ECALL
+
+/* The clock page at SHARED_BASE, written by the host (host/clock.c), read by the vDSO and the runtime.
+ * Seqlock: odd while being written; every value it ever takes is unique to this host process, so a
+ * reader that was moved in the middle of a read sees a change and reads again. */
+struct om_clock_page {
+    volatile uint64_t sequence;
+    uint64_t tsc_base;     /* TSC at which the two readings below were true */
+    uint64_t monotonic_ns; /* CLOCK_MONOTONIC of the host */
+    uint64_t realtime_ns;  /* CLOCK_REALTIME of the host */
+    uint32_t multiplier;   /* ns = (tsc - tsc_base) * multiplier >> shift */
+    uint32_t shift;
+    uint32_t valid; /* 0: the TSC is not usable, ask the kernel */
+    uint32_t reserved;
+    uint64_t boottime_minus_monotonic_ns;
+};
+
+struct ecall_create {
+    uint32_t version; /* OM_BOUNDARY_VERSION */
+    uint32_t log_level;
+    const struct host_calls *calls;
+    uint32_t host_fd_base; /* file descriptors from here up belong to the host */
+    uint32_t nofile_soft;  /* what RLIMIT_NOFILE the program is to see */
+    uint32_t process_id;   /* of the host process */
+    uint32_t privileged;   /* 1: may use userfaultfd for kernel faults */
+    int32_t log_fd;        /* where app threads write log lines; -1: nowhere */
+    uint32_t quiet;
+    char name[OM_NAME_MAX];
+    uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */
+};
+
+/* Strings are NULL-terminated arrays in host memory, copied in by the enclave. */
+struct ecall_start {
+    const char *path; /* the executable, already looked up in PATH; absolute */
+    const char *const *argv;
+    const char *const *envp;
+    const char *cwd;
+    long result;              /* out: 0 or a negative errno */
+    char reason[OM_REASON_MAX]; /* out: what is wrong with the executable */
+};
+
+struct ecall_move {
+    uint32_t mode;    /* enum om_mode; source only */
+    uint32_t tracker; /* enum om_tracker; source only */
+    uint64_t max_downtime_us;
+    uint64_t deadline_us; /* 0: none */
+    uint64_t session;     /* chosen by the source daemon; public */
+    struct om_move_report report; /* out */
+};
+
+struct ecall_pager {
+    long result;
+};
+
+struct ecall_inspect {
+    uint64_t memory_bytes;
+    uint32_t threads;
+    uint32_t fds;
+    uint64_t syscalls;         /* dispatched so far */
+    uint64_t unsupported;      /* calls answered ENOSYS */
+    char command[256];
+};

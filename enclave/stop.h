@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Stopping every thread of the program, at any instruction and in any call, with its whole register
+ * state in its slot; and letting them go on, here or, from the moved tables, at the destination.
+ * Called by the mover only (one at a time).
+ */
+#pragma once
+
+#include "enclave/thread.h"
+
+/* Returns when every live thread is parked.  0, or -ETIMEDOUT after timeout_us (then all run on). */
+long stop_all(uint64_t timeout_us);
+/* Lets all parked threads run on at the source. */
+void stop_resume(void);
+/* True between a successful stop_all and stop_resume. */
+bool stop_active(void);
+/* At the destination: gives every live slot a kernel thread, which waits for the release. 0 or -errno. */
+long stop_restore_threads(void);
+/* At the destination: all restored threads go. */
+void stop_release(void);
+/* The stacks and code pages that threads will touch first, as page addresses (for eager sending).
+ * Returns how many were written. */
+uint32_t stop_hot_pages(uint64_t *out_pages, uint32_t capacity);

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The runtime's tables: everything that moves beside the program's own pages.  They lie in ELRANGE at
+ * a fixed place, so they move as pages and there is no serializer for them.  No pointer into .data,
+ * .bss or local memory may be stored here.
+ */
+#pragma once
+
+#include "enclave/clock.h"
+#include "enclave/fd_table.h"
+#include "enclave/mm.h"
+#include "enclave/signal.h"
+#include "enclave/thread.h"
+
+enum { TABLES_VERSION = 999 };
+
+struct tables {
+    struct clock_state clock; /* first: the vDSO reads it at TABLES_BASE */
+    uint32_t version;
+    uint32_t generation; /* moves so far */
+    char name[OM_NAME_MAX];
+    char command[256];
+    char exe_path[4096];
+    struct thread_table threads;
+    struct signal_state signals;
+    uint64_t pending_process_signals; /* of the whole process, blocked at the stop */
+    struct fd_state fds;
+    struct mm_state mm;
+};
+
+#define g_tables ((struct tables *)TABLES_BASE)
+
+/* Thread slots: above struct tables. */
+#define SLOTS_BASE (TABLES_BASE + (1ULL << 30))
+#define SLOTS_END (SLOTS_BASE + (uint64_t)THREADS_MAX * SLOT_SIZE)
+_Static_assert(sizeof(struct tables) < (1ULL << 30), "the tables end below the slots");

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The host process, one per enclave: what host/control.c (the link to the daemon) asks of it.
+ * main.c parses the command line; enclave.c makes ELRANGE, loads the runtime and calls it.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "boundary/boundary.h"
+
+struct enclave_options {
+    char name[OM_NAME_MAX];
+    const char *runtime_path; /* NULL: beside this executable */
+    const char *key_path;     /* platform sim: the host's secret key file (32 bytes), made by the daemon; NULL: a fresh key */
+    int log_fd;               /* lines of the runtime; -1: none */
+    bool quiet;               /* no banner */
+    enum om_log_level log_level;
+};
+
+/* Makes ELRANGE, loads and measures the runtime.  Once, before any thread is made.  0 or -1 and a reason. */
+int enclave_create(const struct enclave_options *options, char reason[OM_REASON_MAX]);
+
+/* Loads the program and lets it run.  0, or a negative errno and a reason (-ENOEXEC, -ENOENT, ...). */
+int enclave_start(const char *path, char *const argv[], char *const envp[], const char *cwd,
+                  char reason[OM_REASON_MAX]);
+
+struct move_options {
+    enum om_mode mode;
+    enum om_tracker tracker;
+    uint64_t max_downtime_us;
+    uint64_t deadline_us; /* 0: none */
+    uint64_t session;
+    int fds[OM_STREAM_COUNT]; /* connected sockets, given away: closed when the move ends */
+};
+
+/* Called on a thread of the move: progress often, done once.  The report is valid during the call. */
+struct move_callbacks {
+    void (*progress)(const struct om_progress *progress);
+    void (*done)(const struct om_move_report *report);
+};
+
+/* Start a move on threads of their own and return at once; one at a time.  0, or -EBUSY.
+ * Source: when done says MOVED the process must exit; otherwise the program runs on here.
+ * Destination: progress with OM_PHASE_POSTCOPY means that the program runs here now. */
+int enclave_move_out(const struct move_options *options, const struct move_callbacks *callbacks);
+int enclave_move_in(const struct move_options *options, const struct move_callbacks *callbacks);
+void enclave_cancel(void); /* asks the move under way to give up; too late after the commit point */
+
+void enclave_inspect(struct ecall_inspect *out);
+
+/* control.c: the link to the daemon.  Runs on the main thread until the process ends. */
+_Noreturn void control_run(int control_fd, bool destination);

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The whole wire format between two enclaves, and every limit.  Little-endian, no padding on the wire.
+ *
+ * A stream (bulk or urgent) carries frames.  First on each stream, in clear, one hello each way; then
+ * only sealed records.  A record is
+ *
+ *   offset size
+ *        0    4  magic "OMR1"
+ *        4    2  version (MESSAGES_VERSION)
+ *        6    1  type (enum message_type)
+ *        7    1  stream
+ *        8    4  body length, without the tag
+ *       12    4  round (pages: in which round they were copied; else 0)
+ *       16    8  counter: 0, 1, 2, ... per direction and stream; also the nonce
+ *       24    -  body, encrypted with AES-256-GCM; the 24 bytes above are the associated data
+ *        -   16  tag
+ *
+ * Nothing of a body is looked at before its tag verifies.  Version 999 means: not frozen.
+ */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+    MESSAGES_VERSION = 999,
+    RECORD_HEADER_SIZE = 24,
+    RECORD_TAG_SIZE = 16,
+    PAGE_BATCH_MAX = 64,             /* pages in one record */
+    RECORD_BODY_MAX = 8 + PAGE_BATCH_MAX * (8 + 4096),
+    RANGES_PER_RECORD_MAX = 16384,   /* 16 bytes each */
+    DESCRIPTION_MAX_bytes = 200 * 1024,
+    REASON_MAX_bytes = 512,
+    HELLO_MAX_bytes = 8192,
+    HANDSHAKE_TIMEOUT_ms = 10000,
+};
+
+/* From S(ource) or D(estination). */
+enum message_type {
+    MESSAGE_NONE = 0,
+    MESSAGE_PREPARE,      /* S  struct message_prepare, then the descriptors' description */
+    MESSAGE_READY,        /* D  willing and able */
+    MESSAGE_REFUSE,       /* D  text: why not.  Ends the session */
+    MESSAGE_PAGES,        /* S  pages with contents */
+    MESSAGE_HUGE,         /* S  ranges: back these with huge pages before touching them */
+    MESSAGE_DROP,         /* S  ranges: contents are zero again */
+    MESSAGE_LAYOUT,       /* S  areas of the memory map, as of now (advice) */
+    MESSAGE_LIST,         /* S  ranges that come after the start; any copy received is stale */
+    MESSAGE_LIST_END,     /* S  list complete: get the pager ready and answer LISTED */
+    MESSAGE_LISTED,       /* D  */
+    MESSAGE_START,        /* S  the start token: struct message_start.  COMMIT point of the source */
+    MESSAGE_STARTED,      /* D  struct message_started: the program runs here */
+    MESSAGE_REQUEST,      /* D  urgent: page numbers wanted now */
+    MESSAGE_PAGES_DONE,   /* S  every listed page has been sent */
+    MESSAGE_RECEIPT,      /* D  every page is here; the source may go */
+    MESSAGE_ABORT,        /* either, before START: text: why.  Ends the session; the program stays at the source */
+    MESSAGE_PING,         /* S  measures the round trip */
+    MESSAGE_PONG,         /* D  */
+    MESSAGE_COUNT
+};
+
+enum { ROLE_SOURCE = 0, ROLE_DESTINATION = 1 };
+
+enum page_flag {
+    PAGE_ZERO = 1, /* no contents follow: the page is zero (post-copy answers) */
+};
+
+struct message_range {
+    uint64_t first_page, count; /* page numbers: address >> 12 */
+};
+
+struct message_area { /* MESSAGE_LAYOUT; 32 bytes on the wire */
+    uint64_t start, end;
+    uint32_t prot, kind;
+    uint32_t flags, reserved;
+};
+
+struct message_prepare {
+    uint64_t session;
+    uint64_t memory_bytes;
+    uint64_t xfeatures;   /* XCR0 of the source: the destination must have all of them */
+    uint32_t xsave_size;
+    uint32_t mode;        /* enum om_mode */
+    uint32_t fd_base_needed; /* highest descriptor number in use, plus one */
+    uint32_t description_length; /* follows */
+    char name[64];
+};
+
+struct message_start {
+    uint64_t records_sent;     /* on the bulk stream, this one not counted */
+    uint8_t digest[32];        /* running SHA-256 over their tags */
+    uint64_t monotonic_ns;     /* of the program, read last of all */
+    uint64_t boottime_ns;
+    uint64_t listed_pages;     /* still to come, in all */
+    uint64_t round_trip_ns;
+    uint32_t threads;
+    uint32_t reserved;
+};
+
+struct message_started {
+    uint64_t resume_us;       /* from the arrival of START to the release of the threads */
+    uint64_t fds_us, threads_us, drop_us;
+    uint64_t realtime_ns;
+};
+
+/* ---- hello, in clear (handshake.c) ----
+ *
+ *   0  4  magic "OMH1"        12  8  session
+ *   4  2  version             20 32  nonce
+ *   6  1  role                52 32  X25519 public key
+ *   7  1  platform            84  4  capabilities
+ *   8  4  total length        88  4  evidence length, then the evidence
+ */
+struct hello {
+    uint8_t role, platform;
+    uint64_t session;
+    uint8_t nonce[32];
+    uint8_t public_key[32];
+    uint32_t capabilities;
+    uint32_t evidence_length;
+    uint8_t evidence[4096];
+};
