@@ -37,6 +37,7 @@ struct host_facts {
     bool quiet;
     uint8_t measurement[32];
     uint8_t random_key[32]; /* never leaves */
+    char name[OM_NAME_MAX]; /* of the enclave, for log lines */
 };
 extern struct host_facts g_facts;
 
