@@ -139,6 +139,11 @@ struct ecall_create {
     uint32_t quiet;
     char name[OM_NAME_MAX];
     uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */
+    /* Program counters inside host/gate.S, see enclave/entry.S: an order to stop that arrives with the
+     * counter in [begin, end) must not be followed by the system call at the end. */
+    uint64_t blocking_begin, blocking_end, blocking_cancel;
+    uint64_t sigreturn_begin, sigreturn_end;
+    uint64_t restorer; /* of the runtime's signal handler */
 };
 
 /* Strings are NULL-terminated arrays in host memory, copied in by the enclave. */
@@ -147,6 +152,7 @@ struct ecall_start {
     const char *const *argv;
     const char *const *envp;
     const char *cwd;
+    uint64_t sigmask;           /* that the first thread starts with */
     long result;              /* out: 0 or a negative errno */
     char reason[OM_REASON_MAX]; /* out: what is wrong with the executable */
 };

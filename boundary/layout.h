@@ -32,6 +32,11 @@
 #define LOCAL_BASE (896 * OM_GIB)
 #define LOCAL_SIZE (64 * OM_GIB)
 
+/* Stacks for ECALLs lie at the end of local memory. */
+#define ECALL_STACK_SIZE (1ULL << 20)
+#define ECALL_STACKS 16ULL
+#define ECALL_STACKS_BASE (LOCAL_BASE + LOCAL_SIZE - ECALL_STACKS * ECALL_STACK_SIZE)
+
 #define IMAGE_BASE (960 * OM_GIB)
 #define IMAGE_SIZE (64 * OM_GIB)
 

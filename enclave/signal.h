@@ -24,4 +24,18 @@ struct signal_state {
 /* Never blocked, whatever the program asks: SIGSYS carries its system calls, STOP stops it. */
 #define SIGNALS_KEPT (SIGNAL_BIT(SIGSYS) | SIGNAL_BIT(OM_SIGNAL_STOP))
 
+/* What the runtime blocks while it must not be interrupted: a fault that is blocked would kill. */
+#define SIGNALS_ALL_BUT_FAULTS (~(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS)))
+
+/* Bytes of the vector state that a kernel frame points to, with its trailing magic; 0: none. */
+uint32_t xsave_area_size(const struct ucontext *uc);
+
+/* Program threads only: while blocked, the slot's queue of pending signals does not change by itself. */
+uint64_t signal_block_all(void);
+void signal_unblock(uint64_t old);
+/* Takes the first waiting signal that the mask lets through; call with all signals blocked. */
+bool signal_pending_pop(struct thread *thread, uint64_t mask, siginfo_t *out_info);
+
+void signal_state_create(void);  /* the table from what the host process inherited */
+void signal_install_one(int number);
 void signal_install_all(void); /* the kernel's table from the program's; at start and after a move */

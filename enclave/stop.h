@@ -14,6 +14,10 @@ long stop_all(uint64_t timeout_us);
 void stop_resume(void);
 /* True between a successful stop_all and stop_resume. */
 bool stop_active(void);
+/* True while an order to stop stands. */
+bool stop_ordered(void);
+/* The calling program thread, on its way into the program by uc: saves its state and waits. */
+void stop_park(struct thread *thread, struct ucontext *uc);
 /* At the destination: gives every live slot a kernel thread, which waits for the release. 0 or -errno. */
 long stop_restore_threads(void);
 /* At the destination: all restored threads go. */

@@ -33,12 +33,15 @@ struct ucontext_frame {
 
 /* Where a program thread goes on: filled when it parks, used when it is started or restored. */
 struct cpu_state {
-    struct sigcontext_64 regs; /* fpstate is ignored */
+    struct sigcontext regs; /* fpstate is ignored */
     uint64_t fs_base, gs_base;
     uint64_t sigmask; /* of the program; bit n-1 is signal n */
+    uint64_t pending;  /* blocked and pending in the kernel at the stop; bit n-1 is signal n */
     uint32_t xsave_size; /* 0: start with a fresh vector state */
     uint32_t reserved;
 };
+
+enum { ATTENTION_STOP = 1, ATTENTION_SIGNAL = 2 };
 
 enum thread_state { THREAD_FREE = 0, THREAD_STARTING, THREAD_LIVE, THREAD_EXITING };
 
@@ -46,7 +49,7 @@ struct thread {
     volatile uint32_t state; /* enum thread_state */
     volatile uint32_t host_tid; /* written and, when the thread is gone, cleared and woken by the kernel */
     uint32_t tid;            /* the program's view, stable over moves */
-    volatile uint32_t attention; /* not zero: leave blocking calls; stop order or signal */
+    volatile uint32_t attention; /* ATTENTION_*; not zero: leave blocking calls */
     volatile uint32_t parked;    /* stop.c */
     uint32_t pending_count;
     siginfo_t pending[PENDING_MAX]; /* arrived while in the runtime, not yet delivered */
@@ -97,6 +100,9 @@ long thread_launch(struct thread *thread);
 
 /* In the program's view the process and thread ids are virtual.  0 or -ESRCH. */
 long thread_translate_tid(uint32_t tid, uint32_t *out_host_tid);
+
+/* The calling thread, which was stopped or is about to end, leaves for good. */
+_Noreturn void thread_exit(struct thread *thread);
 
 /* Builds a kernel signal frame from thread->cpu on its own slot's stack and goes there. */
 _Noreturn void thread_enter(struct thread *thread);

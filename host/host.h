@@ -50,5 +50,9 @@ void enclave_cancel(void); /* asks the move under way to give up; too late after
 
 void enclave_inspect(struct ecall_inspect *out);
 
+/* Moves a descriptor into the host's range, where the program cannot reach it, and closes the old one.
+ * Every descriptor that the host process keeps goes through here.  The new number, or -1 and errno. */
+int host_fd_keep(int fd);
+
 /* control.c: the link to the daemon.  Runs on the main thread until the process ends. */
 _Noreturn void control_run(int control_fd, bool destination);

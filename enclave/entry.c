@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ECALLs.  entry.S has changed to a stack in local memory; the argument is host memory and is
+ * copied in before it is looked at.
+ */
+#include "enclave/entry.h"
+
+#include <asm/unistd.h>
+
+#include "enclave/clock.h"
+#include "enclave/mm.h"
+#include "enclave/move.h"
+#include "enclave/sys_thread.h"
+#include "enclave/syscall.h"
+#include "enclave/tables.h"
+
+struct host_calls g_host;
+struct host_facts g_facts;
+struct gate_addresses g_gate;
+void (*g_host_sigreturn)(void *frame);
+
+static void name_copy(char *to, const char *from, size_t capacity)
+{
+    memcpy(to, from, capacity);
+    to[capacity - 1] = 0;
+}
+
+static long create(const struct ecall_create *untrusted)
+{
+    struct ecall_create arg = *untrusted;
+
+    if (arg.version != OM_BOUNDARY_VERSION)
+        return -EINVAL;
+    g_host = *arg.calls;
+    g_host_sigreturn = g_host.sigreturn;
+    g_facts = (struct host_facts){
+        .host_fd_base = arg.host_fd_base,
+        .nofile_soft = arg.nofile_soft,
+        .process_id = arg.process_id,
+        .log_fd = arg.log_fd,
+        .log_level = arg.log_level,
+        .privileged = arg.privileged,
+        .quiet = arg.quiet,
+    };
+    memcpy(g_facts.measurement, arg.measurement, 32);
+    g_gate = (struct gate_addresses){
+        .blocking_begin = arg.blocking_begin,
+        .blocking_end = arg.blocking_end,
+        .blocking_cancel = arg.blocking_cancel,
+        .sigreturn_begin = arg.sigreturn_begin,
+        .sigreturn_end = arg.sigreturn_end,
+        .restorer = arg.restorer,
+    };
+    g_tables->version = TABLES_VERSION;
+    name_copy(g_tables->name, arg.name, sizeof(g_tables->name));
+    thread_table_create(arg.process_id);
+    mm_create();
+    return 0;
+}
+
+static void remember_command(const struct ecall_start *start)
+{
+    size_t used = 0;
+
+    for (int i = 0; start->argv[i] && used < sizeof(g_tables->command) - 2; i++) {
+        if (i)
+            g_tables->command[used++] = ' ';
+        used += OM_MIN(
+            str_copy(g_tables->command + used, start->argv[i], sizeof(g_tables->command) - used),
+            sizeof(g_tables->command) - 1 - used);
+    }
+    g_tables->command[used] = 0;
+}
+
+static void start(struct ecall_start *start)
+{
+    struct program program = {start->path, start->argv, start->envp};
+    struct thread *first = thread_allocate();
+
+    start->reason[0] = 0;
+    first->cpu.sigmask = start->sigmask;
+    first->tid = g_tables->threads.process_id;
+    remember_command(start);
+    fd_table_create();
+    signal_state_create();
+    start->result = loader_load(&program, first, start->reason, sizeof(start->reason));
+    if (start->result)
+        return;
+    first->cpu.sigmask = start->sigmask & ~SIGNALS_KEPT;
+    signal_install_all();
+    start->result = thread_launch(first);
+    if (start->result)
+        str_format(start->reason, sizeof(start->reason), "cannot make the first thread: error %ld",
+                   -start->result);
+}
+
+static void inspect(struct ecall_inspect *out)
+{
+    uint32_t limit = g_tables->threads.slot_limit;
+
+    memset(out, 0, sizeof(*out));
+    out->memory_bytes = mm_mapped_bytes();
+    out->threads = g_tables->threads.live;
+    for (uint32_t i = 0; i < limit; i++)
+        out->syscalls += thread_slot(i)->syscalls;
+    out->unsupported = syscall_unsupported_count();
+    out->fds = fd_count();
+    memcpy(out->command, g_tables->command, sizeof(out->command));
+}
+
+long ecall_dispatch(long number, void *argument)
+{
+    switch (number) {
+    case ECALL_create:
+        return create(argument);
+    case ECALL_start:
+        start(argument);
+        return 0;
+    case ECALL_move_out:
+        move_out(argument);
+        return 0;
+    case ECALL_move_in:
+        move_in(argument);
+        return 0;
+    case ECALL_pager:
+        pager_run(argument);
+        return 0;
+    case ECALL_urgent:
+        move_urgent(argument);
+        return 0;
+    case ECALL_inspect:
+        inspect(argument);
+        return 0;
+    default:
+        return -ENOSYS;
+    }
+}
