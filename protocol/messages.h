@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The whole wire format between two enclaves, and every limit.  Little-endian, no padding on the wire.
+ * The whole wire format between two enclaves, and every limit.  Little-endian, no padding on the
+ * wire.
  *
- * A stream (bulk or urgent) carries frames.  First on each stream, in clear, one hello each way; then
- * only sealed records.  A record is
+ * There are two streams, bulk and urgent.  First on the bulk stream, in clear, comes one hello each
+ * way; everything else on both streams is sealed records, with keys of that one handshake:
  *
  *   offset size
  *        0    4  magic "OMR1"
@@ -28,79 +29,70 @@ enum {
     MESSAGES_VERSION = 999,
     RECORD_HEADER_SIZE = 24,
     RECORD_TAG_SIZE = 16,
-    PAGE_BATCH_MAX = 64,             /* pages in one record */
+    PAGE_BATCH_MAX = 64, /* pages in one record */
     RECORD_BODY_MAX = 8 + PAGE_BATCH_MAX * (8 + 4096),
-    RANGES_PER_RECORD_MAX = 16384,   /* 16 bytes each */
+    RANGES_PER_RECORD_MAX = 16384, /* 16 bytes each */
+    AREAS_PER_RECORD_MAX = 8192,   /* 32 bytes each */
+    REQUEST_PAGES_MAX = 4096,      /* 8 bytes each */
     DESCRIPTION_MAX_bytes = 200 * 1024,
-    REASON_MAX_bytes = 512,
+    REASON_MAX_bytes = 512, /* of a text, its terminator counted (which is not sent) */
+    XSAVE_SIZE_MAX_bytes = 64 * 1024,
+    FD_BASE_MAX = 1 << 20,
     HELLO_MAX_bytes = 8192,
     HANDSHAKE_TIMEOUT_ms = 10000,
 };
 
-/* From S(ource) or D(estination). */
+/* The messages, their senders and streams stand in messages.def. */
+#define MESSAGE(name, number, senders, streams, text) MESSAGE_##name = (number),
 enum message_type {
     MESSAGE_NONE = 0,
-    MESSAGE_PREPARE,      /* S  struct message_prepare, then the descriptors' description */
-    MESSAGE_READY,        /* D  willing and able */
-    MESSAGE_REFUSE,       /* D  text: why not.  Ends the session */
-    MESSAGE_PAGES,        /* S  pages with contents */
-    MESSAGE_HUGE,         /* S  ranges: back these with huge pages before touching them */
-    MESSAGE_DROP,         /* S  ranges: contents are zero again */
-    MESSAGE_LAYOUT,       /* S  areas of the memory map, as of now (advice) */
-    MESSAGE_LIST,         /* S  ranges that come after the start; any copy received is stale */
-    MESSAGE_LIST_END,     /* S  list complete: get the pager ready and answer LISTED */
-    MESSAGE_LISTED,       /* D  */
-    MESSAGE_START,        /* S  the start token: struct message_start.  COMMIT point of the source */
-    MESSAGE_STARTED,      /* D  struct message_started: the program runs here */
-    MESSAGE_REQUEST,      /* D  urgent: page numbers wanted now */
-    MESSAGE_PAGES_DONE,   /* S  every listed page has been sent */
-    MESSAGE_RECEIPT,      /* D  every page is here; the source may go */
-    MESSAGE_ABORT,        /* either, before START: text: why.  Ends the session; the program stays at the source */
-    MESSAGE_PING,         /* S  measures the round trip */
-    MESSAGE_PONG,         /* D  */
+#include "protocol/messages.def"
     MESSAGE_COUNT
 };
+#undef MESSAGE
 
 enum { ROLE_SOURCE = 0, ROLE_DESTINATION = 1 };
+enum { STREAM_BULK = 0, STREAM_URGENT = 1, STREAM_COUNT = 2 };
 
 enum page_flag {
     PAGE_ZERO = 1, /* no contents follow: the page is zero (post-copy answers) */
 };
 
-struct message_range {
+/* Lists of ranges, areas and requested pages: u32 count, u32 zero, then the entries. */
+struct message_range {          /* HUGE, DROP, LIST; 16 bytes on the wire */
     uint64_t first_page, count; /* page numbers: address >> 12 */
 };
 
-struct message_area { /* MESSAGE_LAYOUT; 32 bytes on the wire */
+struct message_area { /* LAYOUT; 32 bytes on the wire; kind and flags are the runtime's */
     uint64_t start, end;
     uint32_t prot, kind;
-    uint32_t flags, reserved;
+    uint32_t flags, reserved; /* reserved: 0 */
 };
 
-struct message_prepare {
+struct message_prepare { /* fields in this order, name last; 104 bytes, then the description */
     uint64_t session;
     uint64_t memory_bytes;
-    uint64_t xfeatures;   /* XCR0 of the source: the destination must have all of them */
+    uint64_t xfeatures; /* XCR0 of the source: the destination must have all of them */
     uint32_t xsave_size;
-    uint32_t mode;        /* enum om_mode */
-    uint32_t fd_base_needed; /* highest descriptor number in use, plus one */
+    uint32_t mode;               /* enum om_mode */
+    uint32_t fd_base_needed;     /* highest descriptor number in use, plus one */
     uint32_t description_length; /* follows */
-    char name[64];
+    char name[64];               /* terminated, printable; the rest is zero */
 };
 
-struct message_start {
-    uint64_t records_sent;     /* on the bulk stream, this one not counted */
-    uint8_t digest[32];        /* running SHA-256 over their tags */
-    uint64_t monotonic_ns;     /* of the program, read last of all */
+struct message_start {     /* fields in this order; 80 bytes */
+    uint64_t records_sent; /* on the bulk stream, this one not counted */
+    uint8_t digest[32];    /* running SHA-256 over their tags (record_stream.digest) */
+    uint64_t monotonic_ns; /* of the program, read last of all (again for START) */
     uint64_t boottime_ns;
-    uint64_t listed_pages;     /* still to come, in all */
+    uint64_t listed_pages; /* still to come, in all */
     uint64_t round_trip_ns;
-    uint32_t threads;
-    uint32_t reserved;
+    uint32_t threads;  /* 1 or more */
+    uint32_t reserved; /* 0 */
 };
 
-struct message_started {
-    uint64_t resume_us;       /* from the arrival of START to the release of the threads */
+struct message_started { /* fields in this order; 40 bytes */
+    uint64_t resume_us;  /* from the arrival of START to the release of the threads */
     uint64_t fds_us, threads_us, drop_us;
     uint64_t realtime_ns;
 };

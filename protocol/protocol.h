@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Use of the protocol library by the runtime.  Pure C: no I/O, no clock, no allocation; cryptography by
- * BearSSL.  Every function that takes a peer's bytes returns an error for bad ones and never aborts.
- * Threads: one object, one thread at a time.
+ * Use of the protocol library by the runtime.  Pure C: no I/O, no clock, no allocation;
+ * cryptography by BearSSL.  Every function that takes a peer's bytes returns an error for bad ones
+ * and never aborts. Threads: one object, one thread at a time.
  */
 #pragma once
 
@@ -15,12 +15,24 @@ enum protocol_error {
 #include "protocol/errors.def"
 };
 #undef PROTOCOL_ERROR
+enum protocol_blame { PROTOCOL_BLAME_PEER, PROTOCOL_BLAME_HOST, PROTOCOL_BLAME_BUG };
 const char *protocol_error_text(int error);
+enum protocol_blame protocol_error_blame(int error);
+
+/* ---- messages, as a table (messages.def) ---- */
+
+const char *message_name(uint8_t type);
+/* May a message of this type be sent by this role on this stream at all?  Sealing and opening ask
+ * it too. */
+bool message_allowed(uint8_t type, uint8_t sender, uint8_t stream);
 
 /* ---- handshake ---- */
 
+enum handshake_stage { HANDSHAKE_OPEN = 1, HANDSHAKE_CONSUMED, HANDSHAKE_FINISHED };
+
 struct handshake {
     uint8_t role;
+    uint8_t stage; /* enum handshake_stage */
     uint8_t secret_key[32];
     struct hello mine, theirs;
     uint8_t transcript[32]; /* SHA-256 of both hellos, source's first */
@@ -33,7 +45,8 @@ struct session_keys {
 };
 
 /* random: 64 bytes of good randomness (32 nonce, 32 secret key). Evidence is added afterwards. */
-void handshake_create(struct handshake *h, uint8_t role, uint8_t platform, uint64_t session, const uint8_t random[64]);
+void handshake_create(struct handshake *h, uint8_t role, uint8_t platform, uint64_t session,
+                      const uint8_t random[64]);
 /* What the platform's report has to be made over: binds key, nonce, role, session, version. */
 void handshake_report_data(const struct hello *hello, uint8_t out_report_data[64]);
 int handshake_set_evidence(struct handshake *h, const uint8_t *evidence, size_t length);
@@ -41,72 +54,100 @@ int handshake_set_evidence(struct handshake *h, const uint8_t *evidence, size_t 
 int handshake_create_hello(const struct handshake *h, uint8_t *out, size_t capacity);
 /* How long the hello is that starts with these 12 bytes, or an error. */
 int handshake_hello_length(const uint8_t prefix[12]);
-/* Decodes the peer's hello: version, role opposite to ours, same session; not our own hello reflected. */
+/* Decodes the peer's hello, once: version, role opposite to ours, same session and platform; not
+ * our own hello reflected.  The evidence in h->theirs still has to be verified, before
+ * handshake_finish. */
 int handshake_consume_hello(struct handshake *h, const uint8_t *bytes, size_t length);
-/* Both hellos are in and the evidence was verified: derives all keys and wipes the secrets in h. */
+/* Both hellos are in and the evidence was verified: derives all keys and wipes the secrets in h,
+ * also when it fails.  Keys are all zero after an error. */
 int handshake_finish(struct handshake *h, struct session_keys *out_keys);
 
-/* ---- records ---- */
+/* ---- records ----
+ * A stream's error is final: it is poisoned and its keys are wiped.  A stream may be moved in
+ * memory. */
 
 struct record_stream { /* one direction of one stream */
     uint8_t role;      /* of the sender */
     uint8_t stream;
-    bool poisoned;     /* after any error nothing is sealed or opened any more */
+    bool poisoned; /* after any error nothing is sealed or opened any more */
     uint64_t counter;
-    uint8_t digest[32]; /* running: SHA-256(previous digest || tag) */
+    uint8_t digest[32]; /* running: SHA-256(previous digest || tag); first: the session's */
     _Alignas(16) unsigned char cipher[2048]; /* BearSSL contexts (sizes asserted in record.c) */
 };
 
-void record_stream_init(struct record_stream *s, const struct session_keys *keys, uint8_t role, uint8_t stream);
+void record_stream_init(struct record_stream *s, const struct session_keys *keys, uint8_t role,
+                        uint8_t stream);
 void record_stream_wipe(struct record_stream *s);
-/* Seals in place: frame has RECORD_HEADER_SIZE bytes of room, then the body, then RECORD_TAG_SIZE of room.
- * Returns the frame's length. */
-int record_seal(struct record_stream *s, uint8_t type, uint32_t round, uint8_t *frame, size_t body_length);
+/* Seals in place: frame has RECORD_HEADER_SIZE bytes of room, then the body, then RECORD_TAG_SIZE
+ * of room. Returns the frame's length.  After an error nothing of the frame may be sent. */
+int record_seal(struct record_stream *s, uint8_t type, uint32_t round, uint8_t *frame,
+                size_t body_length);
 struct record_header {
     uint8_t type;
     uint32_t round;
     uint32_t body_length;
 };
-/* Looks at the header only to learn how much to read: magic, version, stream, length limit, counter as expected. */
-int record_peek(const struct record_stream *s, const uint8_t header[RECORD_HEADER_SIZE], uint32_t *out_body_length);
-/* Opens in place; on success the body is at frame + RECORD_HEADER_SIZE in clear. */
-int record_open(struct record_stream *s, uint8_t *frame, size_t frame_length, struct record_header *out_header);
+/* Looks at the header only to learn how much to read: magic, version, stream, length limit, counter
+ * as expected. */
+int record_peek(const struct record_stream *s, const uint8_t header[RECORD_HEADER_SIZE],
+                uint32_t *out_body_length);
+/* Opens in place; on success the body is at frame + RECORD_HEADER_SIZE in clear.  If the tag does
+ * not verify the body is zeroed. */
+int record_open(struct record_stream *s, uint8_t *frame, size_t frame_length,
+                struct record_header *out_header);
 
-/* ---- bodies: encode_* returns the length; decode_* makes all checks and changes nothing else ---- */
+/* ---- bodies ----
+ * encode_* returns the length, or 0 if the caller asks for more entries than a record holds; body
+ * has room for RECORD_BODY_MAX bytes.  decode_* makes all checks (lengths exact, reserved fields
+ * zero) and changes nothing but its outputs, which are cleared first.  Pages and areas lie in what
+ * a move may carry: from PROGRAM_BASE to the end of the tables; never the runtime's local memory or
+ * image. */
 
-/* Pages: u32 count, u32 reserved, count x u64 (page number << 8 | flags), then contents of those not PAGE_ZERO. */
+/* Pages: u32 count, u32 reserved, count x u64 (page number << 8 | flags), then contents of those
+ * not PAGE_ZERO. */
 struct page_batch {
     uint32_t count;
     uint64_t page[PAGE_BATCH_MAX];
     uint8_t flags[PAGE_BATCH_MAX];
     const uint8_t *contents[PAGE_BATCH_MAX]; /* NULL for PAGE_ZERO; points into the body */
 };
-/* Writes the head for count pages and returns where contents start; the caller then copies them there, in
- * order, 4096 bytes each. */
+/* Writes the head for count pages (1 to PAGE_BATCH_MAX) and returns where contents start; the
+ * caller then copies them there, in order, 4096 bytes each, none for PAGE_ZERO.  Pages may come in
+ * any order. */
 size_t encode_pages_head(uint8_t *body, uint32_t count, const uint64_t *page, const uint8_t *flags);
 int decode_pages(const uint8_t *body, size_t length, struct page_batch *out);
 
 size_t encode_ranges(uint8_t *body, const struct message_range *ranges, uint32_t count);
-/* Checks: sorted ascending, not empty, not overlapping, page numbers below 2^40 >> 12. */
-int decode_ranges(const uint8_t *body, size_t length, struct message_range *out, uint32_t capacity, uint32_t *out_count);
+/* Checks: sorted ascending, none empty, not overlapping.  No ranges at all is a valid list. */
+int decode_ranges(const uint8_t *body, size_t length, struct message_range *out, uint32_t capacity,
+                  uint32_t *out_count);
 
+/* Checks: page-aligned, sorted ascending, none empty, not overlapping, prot at most 7, inside the
+ * program's memory. */
 size_t encode_areas(uint8_t *body, const struct message_area *areas, uint32_t count);
-int decode_areas(const uint8_t *body, size_t length, struct message_area *out, uint32_t capacity, uint32_t *out_count);
+int decode_areas(const uint8_t *body, size_t length, struct message_area *out, uint32_t capacity,
+                 uint32_t *out_count);
 
-/* Page numbers wanted (MESSAGE_REQUEST): u32 count, u32 reserved, count x u64. */
+/* Page numbers wanted (MESSAGE_REQUEST), 1 to REQUEST_PAGES_MAX, in any order. */
 size_t encode_request(uint8_t *body, const uint64_t *pages, uint32_t count);
-int decode_request(const uint8_t *body, size_t length, uint64_t *out_pages, uint32_t capacity, uint32_t *out_count);
+int decode_request(const uint8_t *body, size_t length, uint64_t *out_pages, uint32_t capacity,
+                   uint32_t *out_count);
 
 size_t encode_prepare(uint8_t *body, const struct message_prepare *m, const uint8_t *description);
-int decode_prepare(const uint8_t *body, size_t length, struct message_prepare *out, const uint8_t **out_description);
+int decode_prepare(const uint8_t *body, size_t length, struct message_prepare *out,
+                   const uint8_t **out_description);
 size_t encode_start(uint8_t *body, const struct message_start *m);
 int decode_start(const uint8_t *body, size_t length, struct message_start *out);
 size_t encode_started(uint8_t *body, const struct message_started *m);
 int decode_started(const uint8_t *body, size_t length, struct message_started *out);
-size_t encode_text(uint8_t *body, const char *text); /* REFUSE, ABORT */
-int decode_text(const uint8_t *body, size_t length, char *out, size_t capacity); /* printable, terminated */
+/* REFUSE, ABORT: UTF-8, no terminator.  Both ways, what is not printable (control characters,
+ * direction overrides, malformed UTF-8) becomes '?', and what is too long is cut between
+ * characters. */
+size_t encode_text(uint8_t *body, const char *text);
+int decode_text(const uint8_t *body, size_t length, char *out, size_t capacity); /* terminated */
 
-/* ---- order of messages (session.c): which message may come in which state, as a table in transitions.def ---- */
+/* ---- order of messages (session.c): which message may come in which state, as a table in
+ * transitions.def ---- */
 
 #define SESSION_STATE(name, text) SESSION_##name,
 #define TRANSITION(role, state, event, next)
@@ -119,20 +160,31 @@ enum session_state {
 
 struct session {
     uint8_t role;
+    bool committed; /* START was sent or received: never cleared; the source must not run the
+                       program again */
     enum session_state state;
 };
 void session_init(struct session *s, uint8_t role);
-/* A message is about to be sent, or has been opened; refuses any pair that has no row. */
+/* A message is about to be sent, or has been opened; refuses any pair that has no row.  A refused
+ * send changes nothing (so one may ask by trying); a refused receive poisons the session.  REQUEST
+ * travels on the urgent stream, every other message on bulk; PAGES on the urgent stream have
+ * functions of their own.  The session is shared by the threads of both streams: callers hold one
+ * lock around these. */
 int session_send(struct session *s, uint8_t type);
 int session_receive(struct session *s, uint8_t type);
+int session_send_urgent_pages(struct session *s);
+int session_receive_urgent_pages(struct session *s);
 const char *session_state_name(enum session_state state);
 
 /* ---- platform sim: evidence ----
- * Evidence = P-256 signature by the host's key over SHA-256(measurement || report_data), with the public key:
- *   0 4 "SIM1", 4 32 measurement, 36 64 report data, 100 65 public key (uncompressed), 165 64 raw signature.
- * It isolates nothing, and a verifier that has no list of trusted keys accepts any host. */
+ * Evidence = P-256 signature by the host's key over SHA-256(measurement || report_data), with the
+ * public key: 0 4 "SIM1", 4 32 measurement, 36 64 report data, 100 65 public key (uncompressed),
+ * 165 64 raw signature. It isolates nothing, and a verifier that has no list of trusted keys
+ * accepts any host. */
 enum { SIM_EVIDENCE_SIZE = 229, PLATFORM_SIM = 1 };
 /* Host side (the simulated platform). private_key: 32 bytes big-endian. 0 or error. */
-int sim_report(const uint8_t private_key[32], const uint8_t measurement[32], const uint8_t report_data[64], uint8_t out_evidence[SIM_EVIDENCE_SIZE]);
+int sim_report(const uint8_t private_key[32], const uint8_t measurement[32],
+               const uint8_t report_data[64], uint8_t out_evidence[SIM_EVIDENCE_SIZE]);
 /* Enclave side: signature good, measurement equal, report data equal. */
-int sim_verify(const uint8_t *evidence, size_t length, const uint8_t measurement[32], const uint8_t report_data[64]);
+int sim_verify(const uint8_t *evidence, size_t length, const uint8_t measurement[32],
+               const uint8_t report_data[64]);

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The handshake: one hello each way, in clear, then keys.
+ *
+ *   transcript = SHA-256("optmig transcript" || source's hello || destination's hello)
+ *   prk        = HKDF-Extract(salt: transcript, X25519 shared secret)
+ *   key        = HKDF-Expand(prk, "optmig key" || role of the sender || stream)
+ *
+ * A hello holds the platform's evidence, made over everything else in it, so both reports are bound
+ * into every key. The keys are ephemeral.  That both sides have the same ones is shown by the first
+ * record that opens.
+ */
+#include "protocol/crypto.h"
+#include "protocol/protocol.h"
+#include "protocol/wire.h"
+
+enum { HELLO_HEAD_SIZE = 92, HELLO_PREFIX_SIZE = 12 };
+
+static const char g_hello_magic[4] = {'O', 'M', 'H', '1'};
+
+/* BearSSL wants the scalar big-endian; RFC 7748 has it little-endian. */
+static void reverse(uint8_t out[32], const uint8_t in[32])
+{
+    for (int i = 0; i < 32; i++)
+        out[i] = in[31 - i];
+}
+
+static void x25519(uint8_t point[32], const uint8_t secret[32])
+{
+    uint8_t scalar[32];
+    reverse(scalar, secret);
+    br_ec_c25519_m31.mul(point, 32, scalar, sizeof scalar, BR_EC_curve25519);
+    wipe(scalar, sizeof scalar);
+}
+
+void handshake_create(struct handshake *h, uint8_t role, uint8_t platform, uint64_t session,
+                      const uint8_t random[64])
+{
+    memset(h, 0, sizeof *h);
+    h->role = role;
+    h->stage = HANDSHAKE_OPEN;
+    h->mine.role = role;
+    h->mine.platform = platform;
+    h->mine.session = session;
+    struct wire w = wire_reader(random, 64);
+    wire_take_bytes(&w, h->mine.nonce, 32);
+    wire_take_bytes(&w, h->secret_key, 32);
+    h->mine.public_key[0] = 9; /* the base point */
+    x25519(h->mine.public_key, h->secret_key);
+}
+
+static void report_hash(const struct hello *hello, const char label[16], uint8_t out[32])
+{
+    uint8_t bytes[16 + 2 + 1 + 1 + 8 + 32 + 32 + 4];
+    struct wire w = wire_writer(bytes, sizeof bytes);
+    wire_put_bytes(&w, label, 16);
+    wire_put_u16(&w, MESSAGES_VERSION);
+    wire_put_u8(&w, hello->role);
+    wire_put_u8(&w, hello->platform);
+    wire_put_u64(&w, hello->session);
+    wire_put_bytes(&w, hello->nonce, sizeof hello->nonce);
+    wire_put_bytes(&w, hello->public_key, sizeof hello->public_key);
+    wire_put_u32(&w, hello->capabilities);
+    br_sha256_context sha;
+    br_sha256_init(&sha);
+    br_sha256_update(&sha, bytes, sizeof bytes);
+    br_sha256_out(&sha, out);
+}
+
+void handshake_report_data(const struct hello *hello, uint8_t out_report_data[64])
+{
+    report_hash(hello, "optmig report 1", &out_report_data[0]);
+    report_hash(hello, "optmig report 2", &out_report_data[32]);
+}
+
+int handshake_set_evidence(struct handshake *h, const uint8_t *evidence, size_t length)
+{
+    if (h->stage != HANDSHAKE_OPEN || length > sizeof h->mine.evidence)
+        return PROTOCOL_ARGUMENT;
+    memset(h->mine.evidence, 0, sizeof h->mine.evidence);
+    if (length > 0)
+        memcpy(h->mine.evidence, evidence, length);
+    h->mine.evidence_length = (uint32_t)length;
+    return PROTOCOL_OK;
+}
+
+/* Everything of a hello but the evidence. */
+static void put_hello_head(const struct hello *hello, uint8_t out[HELLO_HEAD_SIZE])
+{
+    struct wire w = wire_writer(out, HELLO_HEAD_SIZE);
+    wire_put_bytes(&w, g_hello_magic, sizeof g_hello_magic);
+    wire_put_u16(&w, MESSAGES_VERSION);
+    wire_put_u8(&w, hello->role);
+    wire_put_u8(&w, hello->platform);
+    wire_put_u32(&w, HELLO_HEAD_SIZE + hello->evidence_length);
+    wire_put_u64(&w, hello->session);
+    wire_put_bytes(&w, hello->nonce, sizeof hello->nonce);
+    wire_put_bytes(&w, hello->public_key, sizeof hello->public_key);
+    wire_put_u32(&w, hello->capabilities);
+    wire_put_u32(&w, hello->evidence_length);
+}
+
+int handshake_create_hello(const struct handshake *h, uint8_t *out, size_t capacity)
+{
+    size_t length = HELLO_HEAD_SIZE + (size_t)h->mine.evidence_length;
+    if (h->role > ROLE_DESTINATION || h->stage == 0 || capacity < length)
+        return PROTOCOL_ARGUMENT;
+    uint8_t head[HELLO_HEAD_SIZE];
+    put_hello_head(&h->mine, head);
+    struct wire w = wire_writer(out, length);
+    wire_put_bytes(&w, head, sizeof head);
+    wire_put_bytes(&w, h->mine.evidence, h->mine.evidence_length);
+    return (int)length;
+}
+
+int handshake_hello_length(const uint8_t prefix[HELLO_PREFIX_SIZE])
+{
+    struct wire w = wire_reader(prefix, HELLO_PREFIX_SIZE);
+    uint8_t magic[4];
+    wire_take_bytes(&w, magic, sizeof magic);
+    uint16_t version = wire_take_u16(&w);
+    wire_take_u16(&w); /* role and platform */
+    uint32_t length = wire_take_u32(&w);
+    if (memcmp(magic, g_hello_magic, sizeof magic) != 0)
+        return PROTOCOL_MAGIC;
+    if (version != MESSAGES_VERSION)
+        return PROTOCOL_VERSION;
+    if (length < HELLO_HEAD_SIZE || length > HELLO_MAX_bytes ||
+        length - HELLO_HEAD_SIZE > sizeof((struct hello *)0)->evidence)
+        return PROTOCOL_LENGTH;
+    return (int)length;
+}
+
+/* Only the form; whether it is the hello that we want is decided by check_hello. */
+static int decode_hello(const uint8_t *bytes, size_t length, struct hello *out)
+{
+    memset(out, 0, sizeof *out);
+    if (length < HELLO_PREFIX_SIZE)
+        return PROTOCOL_LENGTH;
+    int stated = handshake_hello_length(bytes);
+    if (stated < 0)
+        return stated;
+    if ((size_t)stated != length)
+        return PROTOCOL_LENGTH;
+    struct wire w = wire_reader(bytes, length);
+    wire_take_span(&w, 6); /* magic and version, checked above */
+    out->role = wire_take_u8(&w);
+    out->platform = wire_take_u8(&w);
+    wire_take_u32(&w); /* total length, checked above */
+    out->session = wire_take_u64(&w);
+    wire_take_bytes(&w, out->nonce, sizeof out->nonce);
+    wire_take_bytes(&w, out->public_key, sizeof out->public_key);
+    out->capabilities = wire_take_u32(&w);
+    out->evidence_length = wire_take_u32(&w);
+    if (out->evidence_length != wire_left(&w))
+        return PROTOCOL_LENGTH;
+    wire_take_bytes(&w, out->evidence, out->evidence_length);
+    return wire_complete(&w) ? PROTOCOL_OK : PROTOCOL_LENGTH;
+}
+
+static int check_hello(const struct hello *mine, const struct hello *theirs)
+{
+    if (memcmp(theirs->public_key, mine->public_key, sizeof mine->public_key) == 0 ||
+        memcmp(theirs->nonce, mine->nonce, sizeof mine->nonce) == 0)
+        return PROTOCOL_REFLECTED;
+    if (theirs->role > ROLE_DESTINATION || theirs->role == mine->role)
+        return PROTOCOL_ROLE;
+    if (theirs->session != mine->session)
+        return PROTOCOL_SESSION;
+    if (theirs->platform != mine->platform)
+        return PROTOCOL_PLATFORM;
+    return PROTOCOL_OK;
+}
+
+int handshake_consume_hello(struct handshake *h, const uint8_t *bytes, size_t length)
+{
+    if (h->stage != HANDSHAKE_OPEN || h->role > ROLE_DESTINATION)
+        return PROTOCOL_ARGUMENT;
+    int error = decode_hello(bytes, length, &h->theirs);
+    if (!error)
+        error = check_hello(&h->mine, &h->theirs);
+    if (error)
+        memset(&h->theirs, 0, sizeof h->theirs);
+    else
+        h->stage = HANDSHAKE_CONSUMED;
+    return error;
+}
+
+/* Decoding accepts one form only, so the head that is made here is what was on the wire. */
+static void hash_hello(br_sha256_context *sha, const struct hello *hello)
+{
+    uint8_t head[HELLO_HEAD_SIZE];
+    put_hello_head(hello, head);
+    br_sha256_update(sha, head, sizeof head);
+    br_sha256_update(sha, hello->evidence, hello->evidence_length);
+}
+
+static void make_transcript(struct handshake *h)
+{
+    static const char label[] = "optmig transcript";
+    bool source = h->role == ROLE_SOURCE;
+    br_sha256_context sha;
+    br_sha256_init(&sha);
+    br_sha256_update(&sha, label, sizeof label);
+    hash_hello(&sha, source ? &h->mine : &h->theirs);
+    hash_hello(&sha, source ? &h->theirs : &h->mine);
+    br_sha256_out(&sha, h->transcript);
+}
+
+static void derive(const br_hkdf_context *prk, const char label[16], uint8_t role, uint8_t stream,
+                   uint8_t out[32])
+{
+    br_hkdf_context hkdf = *prk;
+    uint8_t info[18];
+    struct wire w = wire_writer(info, sizeof info);
+    wire_put_bytes(&w, label, 16);
+    wire_put_u8(&w, role);
+    wire_put_u8(&w, stream);
+    br_hkdf_produce(&hkdf, info, sizeof info, out, 32);
+    wipe(&hkdf, sizeof hkdf);
+}
+
+static void derive_keys(const struct handshake *h, struct session_keys *out)
+{
+    br_hkdf_context prk;
+    br_hkdf_init(&prk, &br_sha256_vtable, h->transcript, sizeof h->transcript);
+    br_hkdf_inject(&prk, h->shared, sizeof h->shared);
+    br_hkdf_flip(&prk);
+    for (uint8_t role = ROLE_SOURCE; role <= ROLE_DESTINATION; role++)
+        for (uint8_t stream = 0; stream < STREAM_COUNT; stream++)
+            derive(&prk, "optmig key     ", role, stream, out->key[role][stream]);
+    derive(&prk, "optmig session ", 0, 0, out->session_digest);
+    wipe(&prk, sizeof prk);
+}
+
+int handshake_finish(struct handshake *h, struct session_keys *out_keys)
+{
+    static const uint8_t zero[32];
+    int error = PROTOCOL_OK;
+    memset(out_keys, 0, sizeof *out_keys);
+    if (h->stage != HANDSHAKE_CONSUMED) {
+        error = PROTOCOL_ARGUMENT;
+        goto out;
+    }
+    make_transcript(h);
+    memcpy(h->shared, h->theirs.public_key, sizeof h->shared);
+    x25519(h->shared, h->secret_key);
+    /* A point of small order gives the same secret to everyone. */
+    if (bytes_equal(h->shared, zero, sizeof zero)) {
+        error = PROTOCOL_KEY;
+        goto out;
+    }
+    derive_keys(h, out_keys);
+out:
+    wipe(h->secret_key, sizeof h->secret_key);
+    wipe(h->shared, sizeof h->shared);
+    h->stage = HANDSHAKE_FINISHED;
+    return error;
+}

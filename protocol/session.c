@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which message may come when.  The rules are the rows of transitions.def; this file only looks
+ * them up.
+ */
+#include "protocol/protocol.h"
+
+enum {
+    /* Events are message types, and one more. */
+    MESSAGE_URGENT_PAGES = MESSAGE_COUNT,
+
+    OF_SOURCE = 1 << ROLE_SOURCE,
+    OF_DESTINATION = 1 << ROLE_DESTINATION,
+    OF_BOTH = OF_SOURCE | OF_DESTINATION,
+};
+
+struct transition {
+    uint8_t roles, state, event, next;
+};
+
+#define SESSION_STATE(name, text)
+#define TRANSITION(role, state, event, next)                                                       \
+    {OF_##role, SESSION_##state, MESSAGE_##event, SESSION_##next},
+static const struct transition g_transitions[] = {
+#include "protocol/transitions.def"
+};
+#undef SESSION_STATE
+#undef TRANSITION
+
+#define SESSION_STATE(name, text) #name,
+#define TRANSITION(role, state, event, next)
+static const char *const g_state_names[SESSION_STATE_COUNT] = {
+#include "protocol/transitions.def"
+};
+#undef SESSION_STATE
+#undef TRANSITION
+
+void session_init(struct session *s, uint8_t role)
+{
+    *s = (struct session){.role = role, .state = SESSION_NEW};
+}
+
+const char *session_state_name(enum session_state state)
+{
+    return (unsigned)state < SESSION_STATE_COUNT ? g_state_names[state] : "unknown";
+}
+
+static const struct transition *find_transition(const struct session *s, uint8_t event)
+{
+    for (size_t i = 0; i < sizeof g_transitions / sizeof g_transitions[0]; i++) {
+        const struct transition *t = &g_transitions[i];
+        if (t->state == s->state && t->event == event && (t->roles >> s->role & 1))
+            return t;
+    }
+    return NULL;
+}
+
+static int session_step(struct session *s, uint8_t sender, uint8_t type, uint8_t stream)
+{
+    if (s->role > ROLE_DESTINATION)
+        return PROTOCOL_ARGUMENT;
+    if (s->state == SESSION_POISONED)
+        return PROTOCOL_POISONED;
+    if (!message_allowed(type, sender, stream))
+        return PROTOCOL_TYPE;
+    uint8_t event = type;
+    if (type == MESSAGE_PAGES && stream == STREAM_URGENT)
+        event = MESSAGE_URGENT_PAGES;
+    const struct transition *found = find_transition(s, event);
+    if (!found)
+        return PROTOCOL_STATE;
+    s->state = found->next;
+    if (type == MESSAGE_START)
+        s->committed = true;
+    return PROTOCOL_OK;
+}
+
+static uint8_t main_stream(uint8_t type)
+{
+    return type == MESSAGE_REQUEST ? STREAM_URGENT : STREAM_BULK;
+}
+
+static int session_receive_on(struct session *s, uint8_t type, uint8_t stream)
+{
+    int error = session_step(s, s->role ^ 1, type, stream);
+    if (error)
+        s->state = SESSION_POISONED;
+    return error;
+}
+
+int session_send(struct session *s, uint8_t type)
+{
+    return session_step(s, s->role, type, main_stream(type));
+}
+
+int session_receive(struct session *s, uint8_t type)
+{
+    return session_receive_on(s, type, main_stream(type));
+}
+
+int session_send_urgent_pages(struct session *s)
+{
+    return session_step(s, s->role, MESSAGE_PAGES, STREAM_URGENT);
+}
+
+int session_receive_urgent_pages(struct session *s)
+{
+    return session_receive_on(s, MESSAGE_PAGES, STREAM_URGENT);
+}
