@@ -42,6 +42,34 @@ uint64_t call_deadline(struct call *call, int64_t timeout_ns);
 /* Nanoseconds left, 0 when it has passed. */
 uint64_t deadline_left(uint64_t deadline_ns);
 
+/* A blocking call with a temporary signal mask (ppoll, pselect6, epoll_pwait): args already contain
+ * the pointer to *mask, from which SIGNALS_KEPT were taken; NULL: no mask.  The kernel's mask is the temporary
+ * one for the time of the call only.  If a signal ended the call, it is as in the kernel: the
+ * temporary mask is left in call->uc and the original one in thread->saved_sigmask, so that
+ * signal_leave delivers what the temporary mask lets in, and the original is restored after the handler. */
+long call_blocking_masked(struct call *call, long nr, const uint64_t args[6], const uint64_t *mask);
+
+/* Before EINTR is given because a handler of the program ran: what the kernel writes then (the time
+ * that is left: nanosleep, select), and the deadline is forgotten. */
+void syscall_interrupted_by_signal(struct call *call);
+/* Before a handler's frame is built on uc: a thread that was about to make an interrupted call again
+ * gets EINTR instead, unless restart (the action has SA_RESTART) and the call is of that kind.  Without
+ * it a signal that arrives while the thread is parked in pause() or poll() would not end the call. */
+void syscall_before_handler(struct thread *thread, struct ucontext *uc, bool restart);
+/* As syscall_restart_kind, but looks at the arguments too (futex with a timeout never restarts). */
+enum restart_kind syscall_restart_kind_of(const struct call *call);
+
+/* Calls that were answered "not supported" so far on this host. */
+uint64_t syscall_unsupported_count(void);
+
 /* Each emulated call is `long sys_<name>(struct call *call)`, named by its row in syscalls.def.
  * Where they are: sys_thread.c (clone, exit, set_tid_address, gettid, kill, ...), signal.c
  * (rt_sig*, sigaltstack), mm.c (mmap, brk, ...), sys_*.c for the rest. */
+#define SYSCALL(number, name, how, restart, ...) SYSCALL_DECLARE_##how(name)
+#define SYSCALL_DECLARE_PASS(name)
+#define SYSCALL_DECLARE_BLOCK(name)
+#define SYSCALL_DECLARE_EMULATE(name) long sys_##name(struct call *call);
+#define REFUSED(number, name, error, why)
+#include "enclave/syscalls.def"
+#undef SYSCALL
+#undef REFUSED
