@@ -17,6 +17,9 @@ struct clock_state {
 uint64_t clock_monotonic_ns(void); /* the program's; from the clock page, or from the kernel */
 uint64_t clock_realtime_ns(void);
 uint64_t clock_host_monotonic_ns(void);
+/* By the number of clock_gettime(2), for the clocks that the program must not read from the kernel;
+ * false: any other, which may be asked of it. */
+bool clock_read(int clock_id, uint64_t *out_ns);
 
 /* Absolute times that the program gives to the kernel, on the host's clock. */
 uint64_t clock_to_host_ns(int clock_id, uint64_t program_ns);
