@@ -123,7 +123,7 @@ struct om_clock_page {
     uint32_t multiplier;   /* ns = (tsc - tsc_base) * multiplier >> shift */
     uint32_t shift;
     uint32_t valid; /* 0: the TSC is not usable, ask the kernel */
-    uint32_t reserved;
+    uint32_t cpu_number_valid; /* 1: the limit of segment 0x7b is processor and node number */
     uint64_t boottime_minus_monotonic_ns;
 };
 

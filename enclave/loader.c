@@ -344,16 +344,6 @@ static void note_path(const struct source *source)
         str_copy(g_tables->exe_path, source->path, sizeof(g_tables->exe_path));
 }
 
-static void note_command(const struct program *program)
-{
-    char *to = g_tables->command;
-    size_t room = sizeof(g_tables->command), used = 0;
-
-    to[0] = 0;
-    for (const char *const *argument = program->argv; *argument && used < room - 1; argument++)
-        used += (size_t)str_format(to + used, room - used, used ? " %s" : "%s", *argument);
-}
-
 static const char *base_name(const char *path)
 {
     const char *base = path;
@@ -420,6 +410,5 @@ long loader_load(const struct program *program, struct thread *first, char *out_
     if (stack < 0)
         return stack;
     set_registers(load, first, (uint64_t)stack);
-    note_command(program);
     return 0;
 }
