@@ -8,6 +8,7 @@
 #include <asm/unistd.h>
 
 #include "enclave/clock.h"
+#include "enclave/fd.h"
 #include "enclave/mm.h"
 #include "enclave/move.h"
 #include "enclave/sys_thread.h"
@@ -43,6 +44,7 @@ static long create(const struct ecall_create *untrusted)
         .quiet = arg.quiet,
     };
     memcpy(g_facts.measurement, arg.measurement, 32);
+    name_copy(g_facts.name, arg.name, sizeof(g_facts.name));
     g_gate = (struct gate_addresses){
         .blocking_begin = arg.blocking_begin,
         .blocking_end = arg.blocking_end,
