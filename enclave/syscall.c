@@ -169,8 +169,7 @@ long call_blocking_masked(struct call *call, long nr, const uint64_t args[6], co
 
 void call_kernel_writes(struct call *call, uint64_t start, uint64_t length)
 {
-    if (g_guard_active)
-        guard_open(call->thread, start, length);
+    guard_open(call->thread, start, length);
 }
 
 long call_host(struct call *call, const struct syscall_row *row, const uint64_t args[6])

@@ -9,8 +9,10 @@
 #include "enclave/clock.h"
 #include "enclave/fd_table.h"
 #include "enclave/mm.h"
+#include "enclave/process.h"
 #include "enclave/signal.h"
 #include "enclave/thread.h"
+#include "enclave/timers.h"
 
 enum { TABLES_VERSION = 999 };
 
@@ -25,6 +27,8 @@ struct tables {
     struct signal_state signals;
     uint64_t pending_process_signals; /* of the whole process, blocked at the stop */
     struct fd_state fds;
+    struct timer_state timers;
+    struct process_state process;
     struct mm_state mm;
 };
 
