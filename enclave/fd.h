@@ -32,6 +32,7 @@ struct fd_obstacle {
 
 /* Called by sys_fd.c and the dispatcher as descriptors come and go; fd.c keeps the table. */
 void fd_table_create(void); /* records 0, 1, 2 as they were inherited */
+uint32_t fd_count(void); /* descriptors of the program */
 
 /* Before the move, the program running: appends the description of every object that the destination
  * must have (files: path, flags, size, digest of the head) as bytes for fd_check; or says what cannot move.
