@@ -13,6 +13,8 @@
  *   rate=0       pages per second and writer; 0: as fast as it goes
  *   gap=1        a thread that reads the clock in a loop: its gaps, and whether time is whole
  *   huge=1       ask for huge pages            idle=1       no writes at all
+ *   spoil=lost, stale, swapped, duplicated, torn: does that to a page before a check, which must
+ * find it
  */
 #include <pthread.h>
 #include <stdatomic.h>
@@ -50,6 +52,7 @@ static struct writer g_writers[WRITERS_MAX];
 static uint32_t g_count;
 static uint64_t *g_memory;
 static uint64_t g_rate;
+static const char *g_spoil;
 static _Atomic bool g_pause, g_end;
 static pthread_barrier_t g_barrier;
 
@@ -158,10 +161,41 @@ static uint64_t check_writer(const struct writer *w)
     return wrong;
 }
 
+/* The damage that a move could do, done to a page that has been written. */
+static void spoil(const char *how)
+{
+    static uint64_t kept[PAGE_WORDS];
+    struct writer *w = &g_writers[0];
+    uint64_t *page = page_of(w, w->order[0]), *next = page_of(w, w->order[1]);
+    if (w->writes < 2)
+        victim_abort("nothing was written yet");
+    memcpy(kept, page, PAGE_SIZE);
+    if (!strcmp(how, "lost")) {
+        memset(page, 0, PAGE_SIZE);
+    } else if (!strcmp(how, "stale")) {
+        uint64_t version = page[WORD_VERSION]--, slot = version % BODY_WORDS;
+        page[WORD_BODY + slot] = body_value((uint64_t)page, slot, slot_version(slot, version - 1));
+        page[WORD_SUM] = sum_value((uint64_t)page, version - 1);
+    } else if (!strcmp(how, "swapped")) {
+        memcpy(page, next, PAGE_SIZE);
+        memcpy(next, kept, PAGE_SIZE);
+    } else if (!strcmp(how, "duplicated")) {
+        memcpy(page, next, PAGE_SIZE);
+    } else if (!strcmp(how, "torn")) {
+        for (uint64_t i = PAGE_WORDS / 2; i < WORD_SUM; i++)
+            page[i] = body_value((uint64_t)page + PAGE_SIZE, i - WORD_BODY, 0);
+    } else {
+        victim_abort("spoil=%s?", how);
+    }
+}
+
 /* All writers stand still between two writes. */
 static void check(void)
 {
     uint64_t pages = 0, wrong = 0, writes = 0;
+    if (*g_spoil)
+        spoil(g_spoil);
+    g_spoil = ""; /* once */
     for (uint32_t i = 0; i < g_count; i++) {
         wrong += check_writer(&g_writers[i]);
         pages += g_writers[i].pages;
@@ -223,6 +257,7 @@ static void set_up(void)
     g_rate = (uint64_t)victim_number("rate", 0);
     bool random = !strcmp(victim_text("order", "seq"), "random");
     uint64_t share = (uint64_t)victim_number("share", 100);
+    g_spoil = victim_text("spoil", "");
     if (g_count < 1 || g_count > WRITERS_MAX || pages < g_count || share < 1 || share > 100)
         victim_abort("mib, threads or share out of range");
     g_memory =
