@@ -18,19 +18,10 @@ enum { HELLO_HEAD_SIZE = 92, HELLO_PREFIX_SIZE = 12 };
 
 static const char g_hello_magic[4] = {'O', 'M', 'H', '1'};
 
-/* BearSSL wants the scalar big-endian; RFC 7748 has it little-endian. */
-static void reverse(uint8_t out[32], const uint8_t in[32])
-{
-    for (int i = 0; i < 32; i++)
-        out[i] = in[31 - i];
-}
-
+/* RFC 7748's byte order on both sides: little-endian.  BearSSL clamps the scalar itself. */
 static void x25519(uint8_t point[32], const uint8_t secret[32])
 {
-    uint8_t scalar[32];
-    reverse(scalar, secret);
-    br_ec_c25519_m31.mul(point, 32, scalar, sizeof scalar, BR_EC_curve25519);
-    wipe(scalar, sizeof scalar);
+    br_ec_c25519_m31.mul(point, 32, secret, 32, BR_EC_curve25519);
 }
 
 void handshake_create(struct handshake *h, uint8_t role, uint8_t platform, uint64_t session,

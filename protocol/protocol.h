@@ -160,8 +160,8 @@ enum session_state {
 
 struct session {
     uint8_t role;
-    bool committed; /* START was sent or received: never cleared; the source must not run the
-                       program again */
+    bool committed; /* START passed: never cleared; the source must not run the program again */
+    bool requested; /* a REQUEST passed; pages on the urgent stream are answers */
     enum session_state state;
 };
 void session_init(struct session *s, uint8_t role);

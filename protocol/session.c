@@ -67,11 +67,11 @@ static int session_step(struct session *s, uint8_t sender, uint8_t type, uint8_t
     if (type == MESSAGE_PAGES && stream == STREAM_URGENT)
         event = MESSAGE_URGENT_PAGES;
     const struct transition *found = find_transition(s, event);
-    if (!found)
+    if (!found || (event == MESSAGE_URGENT_PAGES && !s->requested))
         return PROTOCOL_STATE;
     s->state = found->next;
-    if (type == MESSAGE_START)
-        s->committed = true;
+    s->committed |= type == MESSAGE_START;
+    s->requested |= type == MESSAGE_REQUEST;
     return PROTOCOL_OK;
 }
 

@@ -1,0 +1,503 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Is the order of messages what transitions.def says, and does it make sense?  First each row and
+ * each absent row; then properties that are stated here in other words; then both sides together,
+ * with messages in flight.
+ */
+#include "tests/unit/protocol_fixture.h"
+
+enum { MESSAGE_URGENT_PAGES = MESSAGE_COUNT, EVENT_COUNT };
+
+struct row {
+    bool source, destination;
+    enum session_state state;
+    int event;
+    enum session_state next;
+};
+
+#define SESSION_STATE(name, text)
+#define ROLES_BOTH true, true
+#define ROLES_SOURCE true, false
+#define ROLES_DESTINATION false, true
+#define TRANSITION(role, state, event, next)                                                       \
+    {ROLES_##role, SESSION_##state, MESSAGE_##event, SESSION_##next},
+static const struct row g_rows[] = {
+#include "protocol/transitions.def"
+};
+#undef SESSION_STATE
+#undef TRANSITION
+enum { ROW_COUNT = sizeof g_rows / sizeof g_rows[0] };
+
+static const struct row *find_row(int role, enum session_state state, int event)
+{
+    const struct row *found = NULL;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        const struct row *row = &g_rows[i];
+        bool mine = role == ROLE_SOURCE ? row->source : row->destination;
+        if (!mine || row->state != state || row->event != event)
+            continue;
+        assert_null(found); /* no pair has two rows */
+        found = row;
+    }
+    return found;
+}
+
+/* Who sends what, said once more than in messages.def. */
+static bool may_send(int role, int event)
+{
+    switch (event) {
+    case MESSAGE_ABORT:
+        return true;
+    case MESSAGE_READY:
+    case MESSAGE_REFUSE:
+    case MESSAGE_LISTED:
+    case MESSAGE_RESTORED:
+    case MESSAGE_STARTED:
+    case MESSAGE_REQUEST:
+    case MESSAGE_RECEIPT:
+    case MESSAGE_PONG:
+        return role == ROLE_DESTINATION;
+    case MESSAGE_NONE:
+        return false;
+    default:
+        return role == ROLE_SOURCE;
+    }
+}
+
+static int do_send(struct session *s, int event)
+{
+    return event == MESSAGE_URGENT_PAGES ? session_send_urgent_pages(s)
+                                         : session_send(s, (uint8_t)event);
+}
+
+static int do_receive(struct session *s, int event)
+{
+    return event == MESSAGE_URGENT_PAGES ? session_receive_urgent_pages(s)
+                                         : session_receive(s, (uint8_t)event);
+}
+
+static struct session session_in(int role, enum session_state state)
+{
+    struct session s;
+    session_init(&s, (uint8_t)role);
+    s.state = state;
+    s.requested = true;
+    return s;
+}
+
+static void check_send(int role, enum session_state state, int event)
+{
+    const struct row *row = find_row(role, state, event);
+    struct session s = session_in(role, state), before = s;
+    int error = do_send(&s, event);
+    if (row && may_send(role, event)) {
+        assert_int_equal(error, 0);
+        assert_int_equal(s.state, row->next);
+        assert_int_equal(s.committed, event == MESSAGE_START);
+    } else {
+        assert_true(error < 0);
+        assert_memory_equal(&s, &before, sizeof s); /* one may ask by trying */
+    }
+}
+
+static void check_receive(int role, enum session_state state, int event)
+{
+    const struct row *row = find_row(role, state, event);
+    struct session s = session_in(role, state);
+    int error = do_receive(&s, event);
+    if (row && may_send(role ^ 1, event)) {
+        assert_int_equal(error, 0);
+        assert_int_equal(s.state, row->next);
+        assert_int_equal(s.committed, event == MESSAGE_START);
+    } else {
+        assert_true(error < 0);
+        assert_int_equal(s.state, SESSION_POISONED);
+        for (int again = 0; again < EVENT_COUNT; again++) {
+            assert_true(do_send(&s, again) < 0);
+            assert_true(do_receive(&s, again) < 0);
+        }
+    }
+}
+
+static void test_every_pair(void **unused)
+{
+    (void)unused;
+    for (int role = ROLE_SOURCE; role <= ROLE_DESTINATION; role++)
+        for (int state = 0; state < SESSION_STATE_COUNT; state++)
+            for (int event = 0; event < EVENT_COUNT; event++) {
+                check_send(role, (enum session_state)state, event);
+                check_receive(role, (enum session_state)state, event);
+            }
+}
+
+static void test_unknown_types(void **unused)
+{
+    (void)unused;
+    for (int type = MESSAGE_COUNT; type < 256; type++) {
+        struct session s = session_in(ROLE_SOURCE, SESSION_PRECOPY);
+        assert_int_equal(session_send(&s, (uint8_t)type), PROTOCOL_TYPE);
+        assert_int_equal(session_receive(&s, (uint8_t)type), PROTOCOL_TYPE);
+        assert_string_equal(message_name((uint8_t)type), "unknown");
+        assert_false(message_allowed((uint8_t)type, ROLE_SOURCE, STREAM_BULK));
+    }
+    struct session s = session_in(2, SESSION_NEW);
+    assert_int_equal(session_send(&s, MESSAGE_PREPARE), PROTOCOL_ARGUMENT);
+    assert_int_equal(session_receive(&s, MESSAGE_READY), PROTOCOL_ARGUMENT);
+    assert_string_equal(session_state_name(SESSION_STATE_COUNT), "unknown");
+    assert_string_equal(session_state_name(SESSION_LIST_SENT), "LIST_SENT");
+}
+
+static void test_message_table(void **unused)
+{
+    (void)unused;
+    for (int type = MESSAGE_NONE + 1; type < MESSAGE_COUNT; type++) {
+        bool urgent_too = type == MESSAGE_REQUEST || type == MESSAGE_PAGES;
+        assert_string_not_equal(message_name((uint8_t)type), "unknown");
+        for (uint8_t role = 0; role < 2; role++) {
+            bool mine = may_send(role, type);
+            assert_int_equal(message_allowed((uint8_t)type, role, STREAM_BULK),
+                             mine && type != MESSAGE_REQUEST);
+            assert_int_equal(message_allowed((uint8_t)type, role, STREAM_URGENT),
+                             mine && urgent_too);
+            assert_false(message_allowed((uint8_t)type, role, STREAM_COUNT));
+        }
+        assert_false(message_allowed((uint8_t)type, 2, STREAM_BULK));
+    }
+    assert_false(message_allowed(MESSAGE_NONE, ROLE_SOURCE, STREAM_BULK));
+    assert_string_equal(message_name(MESSAGE_PAGES_DONE), "PAGES_DONE");
+}
+
+static void test_answers_need_a_request(void **unused)
+{
+    (void)unused;
+    struct session source = session_in(ROLE_SOURCE, SESSION_RUNNING);
+    struct session destination = session_in(ROLE_DESTINATION, SESSION_RUNNING);
+    source.requested = destination.requested = false;
+    assert_int_equal(session_send_urgent_pages(&source), PROTOCOL_STATE);
+    assert_int_equal(session_send(&destination, MESSAGE_REQUEST), 0);
+    assert_int_equal(session_receive(&source, MESSAGE_REQUEST), 0);
+    assert_int_equal(session_send_urgent_pages(&source), 0);
+    assert_int_equal(session_receive_urgent_pages(&destination), 0);
+    destination.requested = false;
+    assert_int_equal(session_receive_urgent_pages(&destination), PROTOCOL_STATE);
+    assert_int_equal(destination.state, SESSION_POISONED);
+}
+
+/* ---- properties ---- */
+
+/* The destination decides whether it can take the program: nothing of it may leave. */
+static bool early(enum session_state state)
+{
+    return state == SESSION_NEW || state == SESSION_PREPARING;
+}
+
+/* Memory and lists flow. */
+static bool filling(enum session_state state)
+{
+    return state == SESSION_PRECOPY || state == SESSION_LISTING || state == SESSION_LIST_SENT ||
+           state == SESSION_LISTED;
+}
+
+static bool before_start(enum session_state state)
+{
+    return early(state) || filling(state) || state == SESSION_RESTORING ||
+           state == SESSION_RESTORED;
+}
+
+static void test_commit_is_final(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        const struct row *row = &g_rows[i];
+        bool ends = row->next == SESSION_ENDED;
+        /* Nothing leads back over START: neither to a state in which the source runs, nor to ENDED.
+         */
+        if (!before_start(row->state))
+            assert_false(before_start(row->next) || ends);
+        /* Over START leads only START; and nothing may come after an end. */
+        if (before_start(row->state) && !before_start(row->next) && !ends)
+            assert_int_equal(row->event, MESSAGE_START);
+        assert_true(row->state != SESSION_ENDED && row->state != SESSION_POISONED);
+        assert_true(row->next != SESSION_POISONED);
+        /* It starts only what has said that it is restored. */
+        if (row->event == MESSAGE_START)
+            assert_true(row->next == SESSION_STARTING && row->state == SESSION_RESTORED);
+        if (row->event == MESSAGE_ABORT)
+            assert_true(ends && before_start(row->state));
+    }
+}
+
+static void test_phases(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        const struct row *row = &g_rows[i];
+        switch (row->event) {
+        case MESSAGE_REQUEST:
+        case MESSAGE_URGENT_PAGES:
+        case MESSAGE_PAGES_DONE:
+        case MESSAGE_STARTED:
+        case MESSAGE_RECEIPT:
+            assert_false(before_start(row->state));
+            break;
+        case MESSAGE_PAGES:
+            assert_true(filling(row->state) || !before_start(row->state));
+            break;
+        case MESSAGE_HUGE:
+        case MESSAGE_DROP:
+        case MESSAGE_LAYOUT:
+        case MESSAGE_LIST:
+        case MESSAGE_LIST_END:
+        case MESSAGE_RESTORE:
+            assert_true(filling(row->state));
+            break;
+        default:
+            break;
+        }
+    }
+}
+
+/* ABORT is taken in each state before START, PING and PONG before RESTORE, DROP while memory flows.
+ */
+static void test_anywhere_before_start(void **unused)
+{
+    (void)unused;
+    for (int number = 0; number < SESSION_STATE_COUNT; number++) {
+        enum session_state state = (enum session_state)number;
+        for (int role = 0; role < 2; role++) {
+            bool before_restore = early(state) || filling(state);
+            assert_int_equal(find_row(role, state, MESSAGE_ABORT) != NULL, before_start(state));
+            assert_int_equal(find_row(role, state, MESSAGE_DROP) != NULL, filling(state));
+            assert_int_equal(find_row(role, state, MESSAGE_PING) != NULL, before_restore);
+            if (before_restore)
+                assert_non_null(find_row(role, state, MESSAGE_PONG));
+        }
+    }
+}
+
+/* Both sides follow a script, without anything in flight. */
+static void play(const int *script)
+{
+    struct session sides[2];
+    session_init(&sides[0], ROLE_SOURCE);
+    session_init(&sides[1], ROLE_DESTINATION);
+    for (; *script; script++) {
+        int sender = may_send(ROLE_SOURCE, *script) ? ROLE_SOURCE : ROLE_DESTINATION;
+        assert_int_equal(do_send(&sides[sender], *script), 0);
+        assert_int_equal(do_receive(&sides[sender ^ 1], *script), 0);
+        assert_int_equal(sides[0].committed, sides[1].committed);
+    }
+    assert_int_equal(sides[0].state, SESSION_DONE);
+    assert_int_equal(sides[1].state, SESSION_DONE);
+    assert_true(sides[0].committed && sides[1].committed);
+}
+
+static void test_modes(void **unused)
+{
+    (void)unused;
+    static const int stopcopy[] = {MESSAGE_PREPARE,
+                                   MESSAGE_READY,
+                                   MESSAGE_HUGE,
+                                   MESSAGE_PAGES,
+                                   MESSAGE_RESTORE,
+                                   MESSAGE_RESTORED,
+                                   MESSAGE_START,
+                                   MESSAGE_STARTED,
+                                   MESSAGE_PAGES_DONE,
+                                   MESSAGE_RECEIPT,
+                                   0};
+    static const int precopy[] = {
+        MESSAGE_PREPARE, MESSAGE_READY,      MESSAGE_PING,    MESSAGE_PONG,    MESSAGE_PAGES,
+        MESSAGE_LAYOUT,  MESSAGE_DROP,       MESSAGE_PAGES,   MESSAGE_RESTORE, MESSAGE_RESTORED,
+        MESSAGE_START,   MESSAGE_PAGES_DONE, MESSAGE_STARTED, MESSAGE_RECEIPT, 0};
+    static const int hybrid[] = {MESSAGE_PREPARE,
+                                 MESSAGE_READY,
+                                 MESSAGE_PAGES,
+                                 MESSAGE_LIST,
+                                 MESSAGE_PAGES,
+                                 MESSAGE_LIST,
+                                 MESSAGE_LIST_END,
+                                 MESSAGE_DROP,
+                                 MESSAGE_LISTED,
+                                 MESSAGE_PAGES,
+                                 MESSAGE_LIST,
+                                 MESSAGE_RESTORE,
+                                 MESSAGE_RESTORED,
+                                 MESSAGE_START,
+                                 MESSAGE_REQUEST,
+                                 MESSAGE_STARTED,
+                                 MESSAGE_PAGES,
+                                 MESSAGE_URGENT_PAGES,
+                                 MESSAGE_REQUEST,
+                                 MESSAGE_PAGES_DONE,
+                                 MESSAGE_URGENT_PAGES,
+                                 MESSAGE_RECEIPT,
+                                 0};
+    static const int postcopy[] = {MESSAGE_PREPARE,    MESSAGE_READY,   MESSAGE_LIST_END,
+                                   MESSAGE_LISTED,     MESSAGE_RESTORE, MESSAGE_RESTORED,
+                                   MESSAGE_START,      MESSAGE_PAGES,   MESSAGE_STARTED,
+                                   MESSAGE_PAGES_DONE, MESSAGE_RECEIPT, 0};
+    play(stopcopy);
+    play(precopy);
+    play(hybrid);
+    play(postcopy);
+}
+
+/* ---- both sides with messages in flight ---- */
+
+enum { IN_FLIGHT_MAX = 4, QUEUES = 4 };
+
+struct world {
+    uint8_t state[2];
+    uint8_t committed[2], requested[2];
+    uint8_t queue[QUEUES][IN_FLIGHT_MAX]; /* [2 * sender + stream], oldest first, 0: none */
+};
+
+struct worlds {
+    struct world *list;
+    uint32_t *table; /* index into list, plus one */
+    size_t count, capacity;
+};
+
+static uint64_t world_hash(const struct world *w)
+{
+    uint64_t hash = 0xcbf29ce484222325;
+    const uint8_t *bytes = (const uint8_t *)w;
+    for (size_t i = 0; i < sizeof *w; i++)
+        hash = (hash ^ bytes[i]) * 0x100000001b3;
+    return hash ^ hash >> 29;
+}
+
+static void worlds_add(struct worlds *all, const struct world *w)
+{
+    size_t mask = 2 * all->capacity - 1;
+    size_t at = world_hash(w) & mask;
+    for (; all->table[at]; at = (at + 1) & mask)
+        if (memcmp(&all->list[all->table[at] - 1], w, sizeof *w) == 0)
+            return;
+    assert_true(all->count < all->capacity);
+    all->list[all->count++] = *w;
+    all->table[at] = (uint32_t)all->count;
+}
+
+static struct session side_of(const struct world *w, int role)
+{
+    struct session s = session_in(role, (enum session_state)w->state[role]);
+    s.committed = w->committed[role];
+    s.requested = w->requested[role];
+    return s;
+}
+
+static void set_side(struct world *w, const struct session *s)
+{
+    w->state[s->role] = (uint8_t)s->state;
+    w->committed[s->role] = s->committed;
+    w->requested[s->role] = s->requested;
+}
+
+static bool finished(uint8_t state)
+{
+    return state == SESSION_ENDED || state == SESSION_POISONED;
+}
+
+static int queue_of(int sender, int event)
+{
+    return 2 * sender + (event == MESSAGE_REQUEST || event == MESSAGE_URGENT_PAGES);
+}
+
+/* Returns how many messages this side may send now. */
+static size_t explore_sends(struct worlds *all, const struct world *w, int role)
+{
+    size_t found = 0;
+    if (finished(w->state[role]))
+        return 0;
+    for (int event = 1; event < EVENT_COUNT; event++) {
+        struct world next = *w;
+        uint8_t *queue = next.queue[queue_of(role, event)];
+        struct session s = side_of(w, role);
+        if (queue[IN_FLIGHT_MAX - 1] || do_send(&s, event) != 0)
+            continue;
+        found++;
+        set_side(&next, &s);
+        for (int i = 0; i < IN_FLIGHT_MAX; i++)
+            if (!queue[i]) {
+                queue[i] = (uint8_t)event;
+                break;
+            }
+        worlds_add(all, &next);
+    }
+    return found;
+}
+
+/* Returns whether there was a message to receive. */
+static bool explore_receive(struct worlds *all, const struct world *w, int number)
+{
+    int event = w->queue[number][0], role = number / 2 ^ 1;
+    if (!event || finished(w->state[role])) /* who has ended reads no more */
+        return false;
+    struct world next = *w;
+    struct session s = side_of(w, role);
+    int error = do_receive(&s, event);
+    /* The one thing that may be refused: an ABORT that crossed START. In doubt both stop. */
+    if (error) {
+        assert_int_equal(event, MESSAGE_ABORT);
+        assert_int_equal(role, ROLE_SOURCE);
+        assert_true(s.committed && w->state[ROLE_DESTINATION] == SESSION_ENDED);
+    }
+    set_side(&next, &s);
+    memmove(&next.queue[number][0], &next.queue[number][1], IN_FLIGHT_MAX - 1);
+    next.queue[number][IN_FLIGHT_MAX - 1] = 0;
+    worlds_add(all, &next);
+    return true;
+}
+
+static bool check_world(const struct world *w, size_t steps)
+{
+    bool source_may_run = !w->committed[ROLE_SOURCE];
+    bool destination_may_run = w->committed[ROLE_DESTINATION];
+    assert_false(source_may_run && destination_may_run);
+    bool done = w->state[0] == SESSION_DONE && w->state[1] == SESSION_DONE;
+    if (!done && !finished(w->state[0]) && !finished(w->state[1]))
+        assert_true(steps > 0); /* no deadlock */
+    return done;
+}
+
+static void test_in_flight(void **unused)
+{
+    (void)unused;
+    struct worlds all = {.capacity = 1 << 22};
+    struct world first = {.state = {SESSION_NEW, SESSION_NEW}};
+    bool done = false;
+    all.list = calloc(all.capacity, sizeof *all.list);
+    all.table = calloc(2 * all.capacity, sizeof *all.table);
+    worlds_add(&all, &first);
+    for (size_t i = 0; i < all.count; i++) {
+        struct world w = all.list[i];
+        size_t steps = 0;
+        for (int role = 0; role < 2; role++)
+            steps += explore_sends(&all, &w, role);
+        for (int number = 0; number < QUEUES; number++)
+            steps += explore_receive(&all, &w, number);
+        done |= check_world(&w, steps);
+    }
+    assert_true(done);
+    print_message("%zu situations of both sides\n", all.count);
+    free(all.list);
+    free(all.table);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_every_pair),
+        cmocka_unit_test(test_unknown_types),
+        cmocka_unit_test(test_message_table),
+        cmocka_unit_test(test_answers_need_a_request),
+        cmocka_unit_test(test_commit_is_final),
+        cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_anywhere_before_start),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_in_flight),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
