@@ -329,7 +329,8 @@ bool wait_is_timed_futex(const struct call *call)
 void wait_write_time_left(struct call *call)
 {
     const struct thread *thread = call->thread;
-    if (thread->restart_pc == 0 || thread->restart_nr != call->nr)
+    if (thread->restart_pc == 0 || thread->restart_nr != call->nr ||
+        thread->restart_deadline_ns == UINT64_MAX)
         return; /* The call has no relative timeout. */
     uint64_t left_ns = deadline_left(thread->restart_deadline_ns);
     struct __kernel_timespec left = time_of_ns(left_ns);
