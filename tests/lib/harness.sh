@@ -18,6 +18,8 @@ DAEMON_PIDS=()
 HOST_PIDS=()
 CASE=$WORK
 mkdir -p "$WORK/pids"
+mkfifo "$WORK/never"
+exec 9<> "$WORK/never" # Never has anything to read: what reads it waits.
 
 harness_end() {
     local status=$?
@@ -74,8 +76,14 @@ check() {
     wanted "$promise" || return 0
     CASE=$(mktemp -d "$WORK/case.XXXXXX")
     local begun=$EPOCHREALTIME
-    ( set -eo pipefail; "$@" ) > "$CASE/output" 2>&1 < /dev/null
+    ( set -eo pipefail; "$@" ) > "$CASE/output" 2>&1 < /dev/null &
+    local runner=$! watchdog
+    ( read -r -t "${CASE_SECONDS:-240}" -u 9; echo "out of time" >> "$CASE/output"; kill -9 $runner ) 2> /dev/null &
+    watchdog=$!
+    wait $runner 2> /dev/null
     status=$?
+    kill $watchdog
+    wait $watchdog 2> /dev/null
     facts=$(paste -sd, "$CASE/note" 2>/dev/null | sed 's/,/, /g')
     facts=${facts:+: $facts}
     if [ $status = 0 ]; then
@@ -210,7 +218,7 @@ end_left_behind() {
 }
 
 names_in_list() {
-    jq -r '(if type == "object" then (.enclaves // []) else . end)[] | select(.state != "exited") | .name' 2>/dev/null
+    jq -r '.enclaves[] | select(.pid) | .name' 2>/dev/null
 }
 
 address() {
@@ -264,16 +272,20 @@ finish() {
     local name=$1 status
     order "$name" stop
     until_true 20 exited "$HERE" "$name" || complain "$name has not ended after its last answer"
-    status=$("$HERE" status "$name" --json | jq -r '.exit_status')
+    status=$(field "$HERE" "$name" .exit_status)
     [ "$status" = 0 ] || complain "$name ended with status $status"
 }
 
+field() { # HOST NAME .key
+    PATIENCE=10 "$1" status "$2" --json | jq -r ".enclave$3"
+}
+
 exited() {
-    [ "$("$1" status "$2" --json | jq -r '.state')" = exited ]
+    [ "$(field "$1" "$2" .state)" = exited ]
 }
 
 runs_on() { # HOST NAME
-    [ "$("$1" status "$2" --json | jq -r '.state')" = running ]
+    [ "$(field "$1" "$2" .state)" = running ]
 }
 
 # ---- moves ----
