@@ -229,11 +229,19 @@ static long set_name(struct call *call)
     return pass(call, call->args[0], (uint64_t)(uintptr_t)name);
 }
 
+/* A thread that has not named itself has the executable's name; the kernel would say the host's. */
 static long get_name(struct call *call)
 {
     char name[sizeof(call->thread->name)] = {0};
-    long error = pass(call, call->args[0], (uint64_t)(uintptr_t)name);
-    return error != 0 ? error : copy_to_program(call->args[1], name, sizeof(name));
+    const char *from = call->thread->name;
+    if (from[0] == '\0') {
+        from = g_tables->exe_path;
+        for (const char *at = from; *at != '\0'; at++)
+            if (*at == '/')
+                from = at + 1;
+    }
+    str_copy(name, from, sizeof(name));
+    return copy_to_program(call->args[1], name, sizeof(name));
 }
 
 /* Answers an int through a pointer: into the runtime first. */

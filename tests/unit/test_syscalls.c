@@ -337,6 +337,8 @@ static void test_clocks_of_threads(void **state)
 static void test_names_of_threads(void **state)
 {
     (void)state;
+    assert_int_equal(CALL(__NR_prctl, 16, fixture_address(64)), 0);
+    assert_string_equal(fixture_at(64), "true"); /* the executable's */
     put_path(0, "a-name-that-is-too-long");
     assert_int_equal(CALL(__NR_prctl, 15, fixture_address(0)), 0);
     assert_string_equal(g_fixture.thread->name, "a-name-that-is-");
