@@ -197,9 +197,13 @@ static long set_protection(uint64_t start, uint64_t end, uint32_t prot)
 
 static void kernel_discard(uint64_t start, uint64_t end)
 {
-    long error = host_syscall(__NR_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0);
+    void (*before)(uint64_t, uint64_t) = __atomic_load_n(&g_mm_hooks.discarding, __ATOMIC_ACQUIRE);
     void (*hook)(uint64_t, uint64_t) = __atomic_load_n(&g_mm_hooks.discarded, __ATOMIC_ACQUIRE);
+    long error;
 
+    if (before)
+        before(start, end);
+    error = host_syscall(__NR_madvise, start, end - start, MADV_DONTNEED, 0, 0, 0);
     om_assert(error == 0); /* Old contents would show up in new memory. */
     if (hook)
         hook(start, end);

@@ -82,9 +82,10 @@ uint32_t mm_layout_copy(struct area *out_areas, uint32_t capacity);
 long mm_layout_apply(const struct area *wanted, uint32_t wanted_count);
 bool mm_layout_writable(uint64_t address); /* may the runtime write there, as applied now */
 
-/* Hooks that a running move sets (move.h): called with the map's lock held, after the change. */
+/* Hooks that a running move sets (move.h): called with the map's lock held, after the change but for one. */
 struct mm_hooks {
-    void (*discarded)(uint64_t start, uint64_t end); /* contents are now zero */
+    void (*discarding)(uint64_t start, uint64_t end); /* before the change: contents are given up */
+    void (*discarded)(uint64_t start, uint64_t end);  /* contents are now zero */
     void (*protected)(uint64_t start, uint64_t end, uint32_t prot); /* protection was set in the kernel */
 };
 extern struct mm_hooks g_mm_hooks;

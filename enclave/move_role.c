@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How the threads of a move find each other.  See move_role.h. */
+#include "enclave/move_role.h"
+
+static struct {
+    volatile uint32_t change;                /* counts changes of the others; a futex */
+    volatile uint32_t begun, serving, ended; /* numbers of moves */
+    volatile uint32_t entered[HELPER_COUNT]; /* helpers so far */
+    volatile uint32_t working;
+    uint8_t role;
+} g_role;
+
+static uint32_t load(const volatile uint32_t *word)
+{
+    return __atomic_load_n(word, __ATOMIC_SEQ_CST);
+}
+
+static void note_change(void)
+{
+    __atomic_add_fetch(&g_role.change, 1, __ATOMIC_SEQ_CST);
+    futex_wake(&g_role.change, 1 << 30);
+}
+
+void move_role_begin(uint8_t role)
+{
+    g_role.role = role;
+    __atomic_add_fetch(&g_role.begun, 1, __ATOMIC_SEQ_CST);
+    note_change();
+}
+
+void move_role_serve(void)
+{
+    __atomic_store_n(&g_role.serving, g_role.begun, __ATOMIC_SEQ_CST);
+    note_change();
+}
+
+bool move_role_ending(void)
+{
+    return load(&g_role.ended) == load(&g_role.begun);
+}
+
+void move_role_end(void)
+{
+    __atomic_store_n(&g_role.ended, g_role.begun, __ATOMIC_SEQ_CST);
+    note_change();
+    for (;;) {
+        uint32_t seen = load(&g_role.change);
+
+        if (load(&g_role.working) == 0)
+            return;
+        futex_wait(&g_role.change, seen, -1);
+    }
+}
+
+bool move_role_enter(enum helper helper, uint8_t *out_role)
+{
+    uint32_t mine = __atomic_add_fetch(&g_role.entered[helper], 1, __ATOMIC_SEQ_CST);
+
+    for (;;) {
+        uint32_t seen = load(&g_role.change);
+
+        /* Announced before the look at ended: the mover either sees this helper or is seen. */
+        __atomic_add_fetch(&g_role.working, 1, __ATOMIC_SEQ_CST);
+        if (load(&g_role.ended) < mine && load(&g_role.serving) >= mine) {
+            *out_role = g_role.role;
+            return true;
+        }
+        __atomic_sub_fetch(&g_role.working, 1, __ATOMIC_SEQ_CST);
+        if (load(&g_role.ended) >= mine) {
+            note_change();
+            return false;
+        }
+        futex_wait(&g_role.change, seen, -1);
+    }
+}
+
+void move_role_leave(void)
+{
+    __atomic_sub_fetch(&g_role.working, 1, __ATOMIC_SEQ_CST);
+    note_change();
+}

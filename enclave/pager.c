@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The threads beside the mover while pages are still to come.
+ *   pager_run     destination: takes faults from the host and asks the source for the pages
+ *   move_urgent   destination: receives the answers; source: gives them
+ * The pager touches no program memory, takes no lock but place.c's, and asks for nothing before the
+ * program runs.
+ */
+#include "enclave/move.h"
+#include "enclave/move_role.h"
+#include "enclave/place.h"
+#include "enclave/sealed.h"
+#include "enclave/source.h"
+
+enum { FAULTS_MAX = 64, NEIGHBOURS_MAX = 15, WAIT_ms = 200, WAIT_EARLY_ms = 1 };
+
+/* ---- destination ---- */
+
+static long request(const uint64_t *pages, uint32_t count)
+{
+    if (!count)
+        return 0;
+    return sealed_send(STREAM_URGENT, MESSAGE_REQUEST, 0,
+                       encode_request(sealed_body(STREAM_URGENT), pages, count));
+}
+
+/* Pages that threads wait for go in a record of their own; what they will probably want next
+ * follows. */
+static long request_wanted(const uint64_t *wanted, uint32_t count)
+{
+    uint64_t neighbours[FAULTS_MAX * NEIGHBOURS_MAX];
+    uint32_t more = 0;
+    long error = request(wanted, count);
+
+    for (uint32_t i = 0; i < count; i++)
+        more += place_neighbours(wanted[i], neighbours + more, NEIGHBOURS_MAX);
+    return error ? error : request(neighbours, more);
+}
+
+static long serve_faults(void)
+{
+    uint64_t addresses[FAULTS_MAX], wanted[FAULTS_MAX];
+    uint32_t count = 0;
+
+    for (;;) {
+        bool early = count && !place_running();
+        uint32_t room = FAULTS_MAX - count;
+        long got = g_host.pager_wait(addresses, room, early ? WAIT_EARLY_ms : WAIT_ms);
+
+        if (got < 0 || got > (long)room)
+            return got == -ESHUTDOWN ? 0 : got < 0 ? got : -EIO;
+        for (long i = 0; i < got; i++)
+            if (addresses[i] < PROGRAM_END && place_fault(addresses[i] >> OM_PAGE_SHIFT))
+                wanted[count++] = addresses[i] >> OM_PAGE_SHIFT;
+        if (count && place_running()) {
+            long error = request_wanted(wanted, count);
+
+            if (error)
+                return error;
+            count = 0;
+        }
+        if (move_role_ending())
+            return 0;
+    }
+}
+
+void pager_run(struct ecall_pager *pager)
+{
+    uint8_t role;
+
+    pager->result = 0;
+    if (!move_role_enter(HELPER_PAGER, &role))
+        return;
+    pager->result = serve_faults();
+    if (pager->result)
+        place_fail();
+    move_role_leave();
+}
+
+static long receive_urgent(void)
+{
+    struct message message;
+    long error;
+
+    do {
+        error = sealed_receive(STREAM_URGENT, &message);
+        if (!error)
+            error = place_pages(message.body, message.length);
+    } while (!error);
+    return error;
+}
+
+/* ---- source ---- */
+
+static long answer_requests(void)
+{
+    static uint64_t pages[REQUEST_PAGES_MAX];
+    struct message message;
+    uint32_t count;
+    long error;
+
+    do {
+        error = sealed_receive(STREAM_URGENT, &message);
+        if (!error &&
+            decode_request(message.body, message.length, pages, REQUEST_PAGES_MAX, &count))
+            error = -EPROTO;
+        if (!error)
+            error = source_send_listed(STREAM_URGENT, pages, count);
+    } while (!error);
+    return error;
+}
+
+/* ---- both ---- */
+
+void move_urgent(struct ecall_pager *pager)
+{
+    uint8_t role;
+
+    pager->result = 0;
+    if (!move_role_enter(HELPER_URGENT, &role))
+        return;
+    pager->result = role == ROLE_SOURCE ? answer_requests() : receive_urgent();
+    /* At the regular end the stream is shut down under this thread. */
+    if (role == ROLE_DESTINATION)
+        place_fail();
+    move_role_leave();
+}

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sealed channel.  The host carries the bytes and may drop, change or repeat them: every record
+ * is opened by protocol/record.c before a byte of it is looked at, and every message has to be one
+ * that protocol/transitions.def allows now.  The first error ends the channel.
+ */
+#include "enclave/sealed.h"
+
+#include "enclave/platform/platform.h"
+
+enum {
+    FRAME_SIZE = RECORD_HEADER_SIZE + RECORD_BODY_MAX + RECORD_TAG_SIZE,
+    HELLO_PREFIX_SIZE = 12,
+    GIVE_UP_ms = 1000,
+};
+_Static_assert((int)STREAM_COUNT == (int)OM_STREAM_COUNT, "streams of protocol and boundary");
+
+struct pipe {
+    struct record_stream out, in;
+    uint8_t *frame_out, *frame_in;
+    uint64_t records_before; /* received, without the last one */
+    uint8_t digest_before[32];
+};
+
+static struct {
+    struct pipe pipes[STREAM_COUNT];
+    struct lock lock; /* of the three below */
+    struct session session;
+    bool open;
+    uint64_t bytes_sent;
+    char reason[OM_REASON_MAX];
+    struct handshake handshake;
+} g_sealed;
+
+const char *sealed_reason(void)
+{
+    return g_sealed.reason;
+}
+
+/* Keeps the words of the first error, which is the cause of the others. */
+static long fail(long error, const char *what, const char *detail)
+{
+    lock_take(&g_sealed.lock);
+    if (!g_sealed.reason[0])
+        str_format(g_sealed.reason, sizeof(g_sealed.reason), "%s%s%s", what, *detail ? ": " : "",
+                   detail);
+    lock_release(&g_sealed.lock);
+    return error;
+}
+
+static long fail_host(long error)
+{
+    switch (error) {
+    case 0:
+    case -EPIPE:
+    case -ECONNRESET:
+        return fail(-ECONNRESET, "the connection to the other host was lost", "");
+    case -ECANCELED:
+        return fail(error, "cancelled", "");
+    case -ETIMEDOUT:
+        return fail(error, "the other host does not answer", "");
+    default:
+        return fail(error < 0 ? error : -EIO, "the connection to the other host failed", "");
+    }
+}
+
+static long fail_protocol(int error)
+{
+    return fail(-EPROTO, "the channel is broken", protocol_error_text(error));
+}
+
+/* ---- handshake ---- */
+
+static long send_bytes(uint32_t stream, const void *data, size_t length)
+{
+    const struct om_buffer part = {data, length};
+    long error = g_host.channel_send(stream, &part, 1);
+
+    if (error)
+        return fail_host(error);
+    __atomic_fetch_add(&g_sealed.bytes_sent, length, __ATOMIC_RELAXED);
+    return 0;
+}
+
+static long receive_bytes(uint32_t stream, void *buffer, size_t length)
+{
+    long got = g_host.channel_recv(stream, buffer, length);
+
+    return got == (long)length ? 0 : fail_host(got);
+}
+
+static long send_hello(struct handshake *handshake, uint8_t *frame)
+{
+    uint8_t report_data[64], evidence[OM_EVIDENCE_MAX];
+    long length;
+    int error;
+
+    handshake_report_data(&handshake->mine, report_data);
+    length = platform_report(report_data, evidence, sizeof(evidence));
+    if (length < 0)
+        return fail(length, "the platform gives no report about this enclave", "");
+    error = handshake_set_evidence(handshake, evidence, (size_t)length);
+    if (!error)
+        error = handshake_create_hello(handshake, frame, HELLO_MAX_bytes);
+    return error < 0 ? fail_protocol(error) : send_bytes(STREAM_BULK, frame, (size_t)error);
+}
+
+static long receive_hello(struct handshake *handshake, uint8_t *frame)
+{
+    uint8_t report_data[64];
+    long error = receive_bytes(STREAM_BULK, frame, HELLO_PREFIX_SIZE);
+    int length;
+
+    if (error)
+        return error;
+    length = handshake_hello_length(frame);
+    if (length < HELLO_PREFIX_SIZE || length > HELLO_MAX_bytes)
+        return fail_protocol(length < 0 ? length : PROTOCOL_LENGTH);
+    error =
+        receive_bytes(STREAM_BULK, frame + HELLO_PREFIX_SIZE, (size_t)length - HELLO_PREFIX_SIZE);
+    if (error)
+        return error;
+    length = handshake_consume_hello(handshake, frame, (size_t)length);
+    if (length)
+        return fail_protocol(length);
+    handshake_report_data(&handshake->theirs, report_data);
+    length =
+        platform_verify(handshake->theirs.evidence, handshake->theirs.evidence_length, report_data);
+    return length ? fail_protocol(length) : 0;
+}
+
+static long exchange_hellos(uint8_t role, uint64_t session, struct session_keys *out_keys)
+{
+    struct handshake *handshake = &g_sealed.handshake;
+    uint8_t random[64], *frame = g_sealed.pipes[STREAM_BULK].frame_in;
+    long error;
+    int result;
+
+    random_bytes(random, sizeof(random));
+    handshake_create(handshake, role, platform_number(), session, random);
+    memset(random, 0, sizeof(random));
+    error = send_hello(handshake, g_sealed.pipes[STREAM_BULK].frame_out);
+    if (!error)
+        error = receive_hello(handshake, frame);
+    if (error)
+        return error;
+    result = handshake_finish(handshake, out_keys);
+    return result ? fail_protocol(result) : 0;
+}
+
+void sealed_create(void)
+{
+    sealed_close();
+    g_sealed.reason[0] = 0;
+    g_sealed.bytes_sent = 0;
+    g_sealed.session.committed = false;
+    for (uint32_t i = 0; i < STREAM_COUNT; i++) {
+        if (g_sealed.pipes[i].frame_out)
+            continue;
+        g_sealed.pipes[i].frame_out = local_alloc(FRAME_SIZE);
+        g_sealed.pipes[i].frame_in = local_alloc(FRAME_SIZE);
+    }
+}
+
+long sealed_open(uint8_t role, uint64_t session)
+{
+    struct session_keys keys;
+    long error;
+
+    session_init(&g_sealed.session, role);
+    g_host.channel_limits(1, HANDSHAKE_TIMEOUT_ms);
+    error = exchange_hellos(role, session, &keys);
+    if (error) {
+        memset(&g_sealed.handshake, 0, sizeof(g_sealed.handshake));
+        return error;
+    }
+    for (uint8_t i = 0; i < STREAM_COUNT; i++) {
+        record_stream_init(&g_sealed.pipes[i].out, &keys, role, i);
+        record_stream_init(&g_sealed.pipes[i].in, &keys, role ^ 1, i);
+    }
+    g_sealed.open = true;
+    memset(&keys, 0, sizeof(keys));
+    __asm__ volatile("" : : "r"(&keys) : "memory"); /* The compiler may not drop the wiping. */
+    return 0;
+}
+
+void sealed_close(void)
+{
+    g_sealed.open = false;
+    for (uint32_t i = 0; i < STREAM_COUNT; i++) {
+        record_stream_wipe(&g_sealed.pipes[i].out);
+        record_stream_wipe(&g_sealed.pipes[i].in);
+    }
+}
+
+/* ---- messages ---- */
+
+uint8_t *sealed_body(uint32_t stream)
+{
+    return g_sealed.pipes[stream].frame_out + RECORD_HEADER_SIZE;
+}
+
+static int step(uint32_t stream, uint8_t type, bool sending)
+{
+    bool urgent = stream == STREAM_URGENT && type == MESSAGE_PAGES;
+    struct session *session = &g_sealed.session;
+    int error;
+
+    lock_take(&g_sealed.lock);
+    if (sending)
+        error = urgent ? session_send_urgent_pages(session) : session_send(session, type);
+    else
+        error = urgent ? session_receive_urgent_pages(session) : session_receive(session, type);
+    lock_release(&g_sealed.lock);
+    return error;
+}
+
+long sealed_send(uint32_t stream, uint8_t type, uint32_t round, size_t length)
+{
+    struct pipe *pipe = &g_sealed.pipes[stream];
+    int size = step(stream, type, true);
+
+    if (!size)
+        size = record_seal(&pipe->out, type, round, pipe->frame_out, length);
+    return size < 0 ? fail_protocol(size) : send_bytes(stream, pipe->frame_out, (size_t)size);
+}
+
+long sealed_receive(uint32_t stream, struct message *out)
+{
+    struct pipe *pipe = &g_sealed.pipes[stream];
+    struct record_header header;
+    uint32_t length = 0;
+    long error = receive_bytes(stream, pipe->frame_in, RECORD_HEADER_SIZE);
+    int result;
+
+    if (error)
+        return error;
+    result = record_peek(&pipe->in, pipe->frame_in, &length);
+    if (result)
+        return fail_protocol(result);
+    error = receive_bytes(stream, pipe->frame_in + RECORD_HEADER_SIZE, length + RECORD_TAG_SIZE);
+    if (error)
+        return error;
+    pipe->records_before = pipe->in.counter;
+    memcpy(pipe->digest_before, pipe->in.digest, sizeof(pipe->digest_before));
+    result = record_open(&pipe->in, pipe->frame_in, RECORD_HEADER_SIZE + length + RECORD_TAG_SIZE,
+                         &header);
+    if (!result)
+        result = step(stream, header.type, false);
+    if (result)
+        return fail_protocol(result);
+    *out = (struct message){header.type, header.round, pipe->frame_in + RECORD_HEADER_SIZE,
+                            header.body_length};
+    return 0;
+}
+
+void sealed_give_up(uint8_t type, const char *text)
+{
+    uint8_t *scratch = g_sealed.pipes[STREAM_BULK].frame_in;
+
+    g_host.channel_limits(0, GIVE_UP_ms);
+    if (!g_sealed.open ||
+        sealed_send(STREAM_BULK, type, 0, encode_text(sealed_body(STREAM_BULK), text)))
+        return;
+    /* Closing a socket with unread bytes would take these words back: read on until the peer
+     * closes. */
+    while (g_host.channel_recv(STREAM_BULK, scratch, FRAME_SIZE) == FRAME_SIZE)
+        ;
+}
+
+bool sealed_pending(uint32_t stream)
+{
+    return g_host.channel_pending(stream) != 0;
+}
+
+void sealed_sent(uint64_t *out_records, uint8_t out_digest[32])
+{
+    const struct record_stream *out = &g_sealed.pipes[STREAM_BULK].out;
+
+    *out_records = out->counter;
+    memcpy(out_digest, out->digest, sizeof(out->digest));
+}
+
+void sealed_received_before(uint64_t *out_records, uint8_t out_digest[32])
+{
+    const struct pipe *pipe = &g_sealed.pipes[STREAM_BULK];
+
+    *out_records = pipe->records_before;
+    memcpy(out_digest, pipe->digest_before, sizeof(pipe->digest_before));
+}
+
+uint64_t sealed_bytes_sent(void)
+{
+    return __atomic_load_n(&g_sealed.bytes_sent, __ATOMIC_RELAXED);
+}
+
+bool sealed_committed(void)
+{
+    return g_sealed.session.committed;
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The sealed channel between two enclaves: handshake, then messages on two streams (protocol/),
+ * through the host's sockets.  Each direction of each stream is used by one thread.
+ */
+#pragma once
+
+#include "enclave/runtime.h"
+#include "protocol/protocol.h"
+
+struct message {
+    uint8_t type;
+    uint32_t round;
+    const uint8_t *body; /* valid until the next receive on this stream */
+    size_t length;
+};
+
+/* First of all: nothing is sent or received yet. */
+void sealed_create(void);
+/* Handshake: hellos, evidence both ways, keys.  0 or -errno, see sealed_reason(). */
+long sealed_open(uint8_t role, uint64_t session);
+/* No thread uses the channel any more: forgets the keys. */
+void sealed_close(void);
+
+/* Where the body of the next message on this stream is to be written: RECORD_BODY_MAX bytes. */
+uint8_t *sealed_body(uint32_t stream);
+/* Sends what was written there.  0 or -errno. */
+long sealed_send(uint32_t stream, uint8_t type, uint32_t round, size_t length);
+/* Waits for the next message.  0 or -errno: -ECONNRESET when the peer is gone. */
+long sealed_receive(uint32_t stream, struct message *out);
+/* Says why this side ends the session (MESSAGE_ABORT, MESSAGE_REFUSE), if it can still be said, and
+ * waits a little for the peer to read it. */
+void sealed_give_up(uint8_t type, const char *text);
+/* A message is waiting, or the peer is gone. */
+bool sealed_pending(uint32_t stream);
+
+/* So far on the bulk stream, in this enclave's direction of interest: what START vouches for. */
+void sealed_sent(uint64_t *out_records, uint8_t out_digest[32]);
+/* The same at the receiver, up to the message before the last received. */
+void sealed_received_before(uint64_t *out_records, uint8_t out_digest[32]);
+
+uint64_t sealed_bytes_sent(void); /* all streams, on the wire */
+bool sealed_committed(void);      /* START was sent or received */
+const char *sealed_reason(void);  /* words for the first error; "" when there was none */

@@ -1,0 +1,491 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Pages at the source.  The sets and their rule:
+ *   sent     the destination holds contents of this page that are not zero
+ *   dropped  it holds some, and the page was found zero or was discarded here: it has to be told
+ *   listed   comes after the start; what the destination held is dropped there when it reads the
+ * list fresh    chosen by a sweep, to be listed or to be sent at once While the program runs, a
+ * page is copied with the map's lock held, which the discard hook has too.  So a discard is either
+ * before the copy (which then sees zero, or newer contents) or after the marks were made (and the
+ * hook moves the page to dropped).  Contents written after a discard are reported again by the
+ * tracker, because it looked before the copy (tracker.c).  A DROP therefore never takes away
+ * contents that are not sent again after it.
+ */
+#include "enclave/source.h"
+
+#include <linux/mman.h>
+
+#include "enclave/sealed.h"
+#include "enclave/tables.h"
+#include "enclave/tracker.h"
+
+enum {
+    TABLE_REGIONS_MAX = 8192,
+    HUGE_RANGES_MAX = 64,
+    PAGES_HEAD_SIZE = 8 + PAGE_BATCH_MAX * 8,
+};
+
+/* A record of pages that is being filled in place (sealed_body). */
+struct batch {
+    uint32_t stream;
+    uint32_t count;    /* entries */
+    uint32_t contents; /* of them with contents */
+    uint64_t page[PAGE_BATCH_MAX];
+    uint8_t flags[PAGE_BATCH_MAX];
+};
+
+static struct {
+    struct pageset sent, dropped, listed, fresh;
+    struct batch batches[OM_STREAM_COUNT];
+    struct source_counts counts;
+    bool stopped;
+    uint64_t push_at; /* next page number to push */
+    struct om_region *table_regions;
+    struct message_range *ranges;
+    struct area *areas;
+} g_source;
+
+static const uint64_t g_pages_end = (TABLES_BASE + TABLES_SIZE) >> OM_PAGE_SHIFT;
+
+void source_create(void)
+{
+    pageset_create(&g_source.sent, g_pages_end);
+    pageset_create(&g_source.dropped, g_pages_end);
+    pageset_create(&g_source.listed, g_pages_end);
+    pageset_create(&g_source.fresh, g_pages_end);
+    if (!g_source.ranges) {
+        g_source.table_regions = local_alloc(TABLE_REGIONS_MAX * sizeof(struct om_region));
+        g_source.ranges = local_alloc(RANGES_PER_RECORD_MAX * sizeof(struct message_range));
+        g_source.areas = local_alloc(AREAS_MAX * sizeof(struct area));
+    }
+    memset(&g_source.counts, 0, sizeof(g_source.counts));
+    for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
+        g_source.batches[i] = (struct batch){.stream = i};
+    g_source.stopped = false;
+    g_source.push_at = 0;
+}
+
+void source_counts(struct source_counts *out)
+{
+    *out = g_source.counts;
+}
+
+static void count_up(uint64_t *counter, uint64_t by)
+{
+    __atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+}
+
+/* Hook of the memory map, under its lock. */
+static void discarded(uint64_t start, uint64_t end)
+{
+    pageset_move_range(&g_source.sent, &g_source.dropped, start >> OM_PAGE_SHIFT,
+                       end >> OM_PAGE_SHIFT);
+}
+
+void source_watch_discards(bool on)
+{
+    lock_take(&g_tables->mm.lock);
+    g_mm_hooks.discarded = on ? discarded : NULL;
+    lock_release(&g_tables->mm.lock);
+}
+
+void source_set_stopped(bool stopped)
+{
+    g_source.stopped = stopped;
+}
+
+/* The tables hold the lock's word, so it must not be taken while they are copied for good. */
+static void map_lock(void)
+{
+    if (!g_source.stopped)
+        lock_take(&g_tables->mm.lock);
+}
+
+static void map_unlock(void)
+{
+    if (!g_source.stopped)
+        lock_release(&g_tables->mm.lock);
+}
+
+/* ---- copying; the map is locked, or the program stopped ---- */
+
+static const struct area *area_at(uint64_t address)
+{
+    const struct mm_state *mm = &g_tables->mm;
+    uint32_t low = 0, high = mm->count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (mm->areas[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < mm->count && mm->areas[low].start <= address ? &mm->areas[low] : NULL;
+}
+
+/* *hint: the area of the page before, or NULL. */
+static long copy_page(uint64_t page, uint8_t *to, const struct area **hint)
+{
+    uint64_t address = page << OM_PAGE_SHIFT;
+    const struct area *area = *hint;
+
+    if (address >= TABLES_BASE) {
+        memcpy(to, (const void *)address, OM_PAGE_SIZE);
+        return 0;
+    }
+    if (!area || address < area->start || address >= area->end)
+        *hint = area = area_at(address);
+    if (!area)
+        memset(to, 0, OM_PAGE_SIZE);
+    else if (area->prot & PROT_READ)
+        memcpy(to, (const void *)address, OM_PAGE_SIZE);
+    else
+        return g_host.memory_read(address, to, OM_PAGE_SIZE);
+    return 0;
+}
+
+/* ---- batches ---- */
+
+static uint8_t *batch_slot(const struct batch *batch)
+{
+    return sealed_body(batch->stream) + PAGES_HEAD_SIZE + batch->contents * OM_PAGE_SIZE;
+}
+
+static void batch_take(struct batch *batch, uint64_t page, uint8_t flags)
+{
+    batch->page[batch->count] = page;
+    batch->flags[batch->count++] = flags;
+    batch->contents += !(flags & PAGE_ZERO);
+}
+
+static long batch_send(struct batch *batch, uint32_t round)
+{
+    uint8_t *body = sealed_body(batch->stream);
+    size_t head, length = batch->contents * OM_PAGE_SIZE;
+    long error;
+
+    if (!batch->count)
+        return 0;
+    head = encode_pages_head(body, batch->count, batch->page, batch->flags);
+    om_assert(head > 0);
+    if (head != PAGES_HEAD_SIZE)
+        memmove(body + head, body + PAGES_HEAD_SIZE, length);
+    error = sealed_send(batch->stream, MESSAGE_PAGES, round, head + length);
+    count_up(&g_source.counts.pages, batch->contents);
+    batch->count = batch->contents = 0;
+    return error;
+}
+
+/* Copies one page into the batch, unless it is zero. */
+static long take_page(struct batch *batch, uint64_t page, const struct area **hint)
+{
+    uint8_t *slot = batch_slot(batch);
+    long error = copy_page(page, slot, hint);
+
+    if (error)
+        return error;
+    if (!page_is_zero(slot)) {
+        pageset_add(&g_source.sent, page);
+        pageset_remove(&g_source.dropped, page);
+        batch_take(batch, page, 0);
+        return 0;
+    }
+    count_up(&g_source.counts.zero_pages, 1);
+    if (pageset_remove(&g_source.sent, page))
+        pageset_add(&g_source.dropped, page);
+    return 0;
+}
+
+static long send_run(uint64_t first, uint64_t end, uint32_t round)
+{
+    struct batch *batch = &g_source.batches[STREAM_BULK];
+    long error = 0;
+
+    while (first < end && !error) {
+        /* As many pages as one record holds at a time, so that the lock is not held for long. */
+        uint64_t stop = OM_MIN(end, first + PAGE_BATCH_MAX);
+        const struct area *hint = NULL;
+
+        map_lock();
+        while (first < stop && batch->count < PAGE_BATCH_MAX && !error)
+            error = take_page(batch, first++, &hint);
+        map_unlock();
+        if (!error && batch->count == PAGE_BATCH_MAX)
+            error = batch_send(batch, round);
+        if (!error)
+            error = move_out_tick();
+    }
+    return error;
+}
+
+long source_flush(uint32_t round)
+{
+    return batch_send(&g_source.batches[STREAM_BULK], round);
+}
+
+/* ---- ranges ---- */
+
+static long send_ranges(uint8_t type, uint32_t count)
+{
+    size_t length;
+
+    if (!count)
+        return 0;
+    length = encode_ranges(sealed_body(STREAM_BULK), g_source.ranges, count);
+    om_assert(length > 0);
+    return sealed_send(STREAM_BULK, type, 0, length);
+}
+
+/* Blocks of 2 MiB that are wholly there, and of which the destination has nothing yet. */
+static long send_huge(const struct om_region *regions, long count, uint32_t round)
+{
+    uint32_t ranges = 0;
+    long error = 0;
+
+    for (long i = 0; i < count && !error; i++) {
+        uint64_t start = OM_ALIGN_UP(regions[i].start, OM_HUGE_SIZE);
+        uint64_t end = OM_ALIGN_DOWN(regions[i].end, OM_HUGE_SIZE);
+
+        if (start >= end || pageset_has(&g_source.sent, start >> OM_PAGE_SHIFT))
+            continue;
+        if (!ranges)
+            error = source_flush(round);
+        g_source.ranges[ranges++] =
+            (struct message_range){start >> OM_PAGE_SHIFT, (end - start) >> OM_PAGE_SHIFT};
+        if (ranges == HUGE_RANGES_MAX) {
+            error = send_ranges(MESSAGE_HUGE, ranges);
+            ranges = 0;
+        }
+    }
+    return error ? error : send_ranges(MESSAGE_HUGE, ranges);
+}
+
+long source_send_regions(const struct om_region *regions, long count, uint32_t round)
+{
+    long error = send_huge(regions, count, round);
+
+    for (long i = 0; i < count && !error; i++)
+        error = send_run(regions[i].start >> OM_PAGE_SHIFT, regions[i].end >> OM_PAGE_SHIFT, round);
+    return error;
+}
+
+/* Takes as many runs out of the set as a record holds. */
+static uint32_t take_ranges(struct pageset *set, struct pageset *to)
+{
+    struct page_run run;
+    uint64_t at = 0;
+    uint32_t count = 0;
+
+    while (count < RANGES_PER_RECORD_MAX && pageset_next(set, at, g_pages_end, ~0ULL, &run)) {
+        pageset_move_range(set, to, run.first, run.end);
+        g_source.ranges[count++] = (struct message_range){run.first, run.end - run.first};
+        at = run.end;
+    }
+    return count;
+}
+
+long source_send_drops(void)
+{
+    uint32_t count;
+    long error = 0;
+
+    do {
+        map_lock();
+        count = take_ranges(&g_source.dropped, NULL);
+        map_unlock();
+        error = send_ranges(MESSAGE_DROP, count);
+    } while (count == RANGES_PER_RECORD_MAX && !error);
+    return error;
+}
+
+long source_send_layout(void)
+{
+    uint32_t count = mm_layout_copy(g_source.areas, AREAS_MAX);
+    struct message_area *areas = (struct message_area *)(void *)g_source.areas;
+
+    _Static_assert(sizeof(struct message_area) == sizeof(struct area) &&
+                       offsetof(struct message_area, reserved) == offsetof(struct area, name),
+                   "an area is sent as it is, but for its name");
+    if (count > AREAS_PER_RECORD_MAX)
+        return 0; /* It is advice only. */
+    for (uint32_t i = 0; i < count; i++)
+        areas[i].reserved = 0;
+    return sealed_send(STREAM_BULK, MESSAGE_LAYOUT, 0,
+                       encode_areas(sealed_body(STREAM_BULK), areas, count));
+}
+
+/* ---- tables ---- */
+
+/* What the destination has of the tables and is not there any more. */
+static void drop_absent_tables(const struct om_region *present, long count)
+{
+    uint64_t at = TABLES_BASE >> OM_PAGE_SHIFT;
+
+    for (long i = 0; i < count; i++) {
+        pageset_move_range(&g_source.sent, &g_source.dropped, at,
+                           present[i].start >> OM_PAGE_SHIFT);
+        at = present[i].end >> OM_PAGE_SHIFT;
+    }
+    pageset_move_range(&g_source.sent, &g_source.dropped, at, g_pages_end);
+}
+
+long source_send_tables(bool final, uint32_t round)
+{
+    struct om_region *regions = g_source.table_regions;
+    long count, error = 0;
+
+    if (final) {
+        count = tracker_scan_tables(SWEEP_PRESENT, false, regions, TABLE_REGIONS_MAX);
+        if (count < 0)
+            return count;
+        drop_absent_tables(regions, count);
+    }
+    count = tracker_scan_tables(final ? SWEEP_WRITTEN : SWEEP_PRESENT, !final, regions,
+                                TABLE_REGIONS_MAX);
+    if (count < 0)
+        return count;
+    for (long i = 0; i < count && !error; i++)
+        error = send_run(regions[i].start >> OM_PAGE_SHIFT, regions[i].end >> OM_PAGE_SHIFT, round);
+    return error ? error : source_flush(round);
+}
+
+/* ---- the list ---- */
+
+static uint64_t choose_run(uint64_t first, uint64_t end)
+{
+    struct page_run known = {end, end};
+    uint64_t added = 0;
+
+    while (first < end) {
+        if (!pageset_next(&g_source.listed, first, end, ~0ULL, &known))
+            known = (struct page_run){end, end};
+        if (first < known.first) {
+            pageset_add_range(&g_source.fresh, first, known.first);
+            added += known.first - first;
+        }
+        first = known.end;
+    }
+    return added;
+}
+
+uint64_t source_choose_regions(const struct om_region *regions, long count)
+{
+    uint64_t added = 0;
+
+    for (long i = 0; i < count; i++)
+        added += choose_run(regions[i].start >> OM_PAGE_SHIFT, regions[i].end >> OM_PAGE_SHIFT);
+    return added;
+}
+
+/* The destination drops what it has of a listed page. */
+static void forget_sent(const struct message_range *range)
+{
+    uint64_t first = range->first_page, end = first + range->count;
+
+    map_lock();
+    pageset_remove_range(&g_source.sent, first, end);
+    pageset_remove_range(&g_source.dropped, first, end);
+    map_unlock();
+}
+
+uint64_t source_fresh_pages(void)
+{
+    return pageset_count(&g_source.fresh);
+}
+
+uint64_t source_listed_pages(void)
+{
+    return pageset_count(&g_source.listed);
+}
+
+long source_send_fresh(uint32_t round)
+{
+    struct page_run run;
+    long error = 0;
+
+    while (!error && pageset_next(&g_source.fresh, 0, g_pages_end, ~0ULL, &run)) {
+        pageset_remove_range(&g_source.fresh, run.first, run.end);
+        error = send_run(run.first, run.end, round);
+    }
+    return error ? error : source_flush(round);
+}
+
+long source_send_list(void)
+{
+    uint32_t count;
+    long error;
+
+    do {
+        count = take_ranges(&g_source.fresh, &g_source.listed);
+        for (uint32_t i = 0; i < count; i++)
+            forget_sent(&g_source.ranges[i]);
+        error = send_ranges(MESSAGE_LIST, count);
+    } while (count == RANGES_PER_RECORD_MAX && !error);
+    return error;
+}
+
+/* ---- listed pages; the program is stopped ---- */
+
+/* Whoever takes the page off the list sends it; so it is sent once. */
+static long take_listed(struct batch *batch, uint64_t page, const struct area **hint)
+{
+    uint8_t *slot = batch_slot(batch);
+    long error;
+
+    if (!pageset_remove(&g_source.listed, page))
+        return 0;
+    error = copy_page(page, slot, hint);
+    if (!error)
+        batch_take(batch, page, page_is_zero(slot) ? PAGE_ZERO : 0);
+    return error;
+}
+
+static long send_taken(struct batch *batch)
+{
+    uint32_t taken = batch->count;
+    long error = batch_send(batch, 0);
+
+    if (!error && sealed_committed())
+        count_up(&g_source.counts.postcopy_pages, taken);
+    if (!error && batch->stream == STREAM_URGENT)
+        count_up(&g_source.counts.urgent_pages, taken);
+    return error;
+}
+
+long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count)
+{
+    struct batch *batch = &g_source.batches[stream];
+    const struct area *hint = NULL;
+    long error = 0;
+
+    om_assert(g_source.stopped);
+    for (uint32_t i = 0; i < count && !error; i++) {
+        error = take_listed(batch, pages[i], &hint);
+        if (!error && batch->count == PAGE_BATCH_MAX)
+            error = send_taken(batch);
+    }
+    return error ? error : send_taken(batch);
+}
+
+long source_push(bool *out_more)
+{
+    struct batch *batch = &g_source.batches[STREAM_BULK];
+    const struct area *hint = NULL;
+    struct page_run run;
+    long error = 0;
+
+    om_assert(g_source.stopped);
+    while (batch->count < PAGE_BATCH_MAX && !error) {
+        *out_more =
+            pageset_next(&g_source.listed, g_source.push_at, g_pages_end, PAGE_BATCH_MAX, &run);
+        if (!*out_more)
+            break;
+        for (g_source.push_at = run.first;
+             g_source.push_at < run.end && batch->count < PAGE_BATCH_MAX && !error;
+             g_source.push_at++)
+            error = take_listed(batch, g_source.push_at, &hint);
+    }
+    return error ? error : send_taken(batch);
+}

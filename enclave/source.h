@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The memory side of the source of a move: which pages the destination has, which were listed for
+ * after the start, and sending.  move_out.c decides what happens when; see there.
+ */
+#pragma once
+
+#include "enclave/pageset.h"
+
+struct source_counts {
+    uint64_t pages;                        /* contents sent */
+    uint64_t zero_pages;                   /* found zero, not sent */
+    uint64_t postcopy_pages, urgent_pages; /* listed ones, sent after the commit */
+};
+
+void source_create(void);
+void source_counts(struct source_counts *out);
+
+/* From now on (until off) memory that the program gives back is noted. */
+void source_watch_discards(bool on);
+/* All threads are parked (or run again): memory may be read without the map's lock. */
+void source_set_stopped(bool stopped);
+
+/* Sends what the program's pages in these regions contain; zero pages are not sent. 0 or -errno. */
+long source_send_regions(const struct om_region *regions, long count, uint32_t round);
+/* The same for the tables.  final: the program is stopped, and only what changed is sent. */
+long source_send_tables(bool final, uint32_t round);
+/* Sends the pages that wait in the last, partly filled record. */
+long source_flush(uint32_t round);
+/* Tells the destination which of the pages that it has are zero again. */
+long source_send_drops(void);
+long source_send_layout(void);
+
+/* Chooses pages that are not listed yet.  They are then listed, or sent at once.  Returns how many.
+ */
+uint64_t source_choose_regions(const struct om_region *regions, long count);
+uint64_t source_fresh_pages(void); /* chosen, and neither listed nor sent yet */
+long source_send_list(void);
+long source_send_fresh(uint32_t round);
+uint64_t source_listed_pages(void); /* listed and not sent yet */
+
+/* Sends those of these pages that are listed and not yet sent, on this stream.  Mover: bulk, urgent
+ * thread: urgent. */
+long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count);
+/* Sends the next listed pages; *out_more: there are others. */
+long source_push(bool *out_more);
+
+/* move_out.c: between two records of the bulk stream.  Not 0: give up. */
+long move_out_tick(void);

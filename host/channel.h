@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The streams of a move: sockets, relayed as they are.  The channel_* rows of calls.def. */
+#pragma once
+
+#include "boundary/boundary.h"
+
+/* Takes a connected stream socket (TCP or unix). */
+void channel_open(uint32_t stream, int fd);
+void channel_close_all(void);
+
+long host_channel_send(uint32_t stream, const struct om_buffer *parts, uint32_t count);
+long host_channel_recv(uint32_t stream, void *buffer, size_t length);
+long host_channel_pending(uint32_t stream);
+void host_channel_limits(uint32_t cancellable, uint32_t stall_ms);
+void host_channel_shutdown(void);
