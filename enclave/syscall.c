@@ -75,9 +75,10 @@ enum restart_kind syscall_restart_kind(long nr)
 
 enum restart_kind syscall_restart_kind_of(const struct call *call)
 {
-    if (wait_is_timed_futex(call))
-        return RESTART_NEVER;
-    return syscall_restart_kind(call->nr);
+    enum restart_kind kind = syscall_restart_kind(call->nr);
+    if (kind == RESTART_IF_FLAG && call->not_made)
+        return RESTART_ALWAYS;
+    return wait_is_timed_futex(call) ? RESTART_NEVER : kind;
 }
 
 void syscall_interrupted_by_signal(struct call *call)
@@ -145,6 +146,7 @@ uint64_t deadline_left(uint64_t deadline_ns)
 long call_blocking(struct call *call, long nr, const uint64_t args[6])
 {
     long result = g_host.syscall_blocking(nr, args, &call->thread->attention);
+    call->not_made = result == -OM_ECANCELLED;
     return result == -OM_ECANCELLED || result == -EINTR ? CALL_INTERRUPTED : result;
 }
 
@@ -197,7 +199,7 @@ static long carry_out(struct call *call, const struct syscall_row *row)
  */
 static void keep_attempt(struct call *call)
 {
-    if (is_kept_attempt(call))
+    if (is_kept_attempt(call) || syscall_restart_kind_of(call) == RESTART_ALWAYS)
         return;
     call->thread->restart_pc = call_pc(call);
     call->thread->restart_nr = call->nr;

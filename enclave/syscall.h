@@ -18,6 +18,7 @@ struct call {
     struct ucontext *uc; /* of the SIGSYS frame: the program's registers, mask and vector state */
     long nr;
     uint64_t args[6];
+    bool not_made; /* by call_blocking: it was cancelled before the host made the call */
 };
 
 /* Carries out call->nr.  Never returns to the program by itself; does not touch RAX in uc. */
@@ -27,6 +28,7 @@ long syscall_dispatch(struct call *call);
 enum restart_kind {
     RESTART_NEVER,   /* EINTR whatever SA_RESTART says: poll, epoll_wait, nanosleep, ... */
     RESTART_IF_FLAG, /* made again with SA_RESTART, else EINTR: read, write, accept, futex wait, ... */
+    RESTART_ALWAYS,  /* made again: the signal came before the call (syscall_restart_kind_of only) */
 };
 enum restart_kind syscall_restart_kind(long nr);
 const char *syscall_name(long nr); /* "syscall_400" for one that has no row */
@@ -56,7 +58,9 @@ void syscall_interrupted_by_signal(struct call *call);
  * gets EINTR instead, unless restart (the action has SA_RESTART) and the call is of that kind.  Without
  * it a signal that arrives while the thread is parked in pause() or poll() would not end the call. */
 void syscall_before_handler(struct thread *thread, struct ucontext *uc, bool restart);
-/* As syscall_restart_kind, but looks at the arguments too (futex with a timeout never restarts). */
+/* As syscall_restart_kind, but of this call: a futex wait with a timeout never restarts; a read or write that
+ * was cancelled before it was made always does, because the kernel gives no EINTR there, and
+ * programs do not expect one from a file. */
 enum restart_kind syscall_restart_kind_of(const struct call *call);
 
 /* Calls that were answered "not supported" so far on this host. */

@@ -290,6 +290,31 @@ static void test_a_handler_with_restart_leaves_a_read_alone(void **state)
     assert_int_equal(regs->rax, (uint64_t)-EINTR);
 }
 
+/* A signal that came before the call was made is delivered before it, as in the kernel. */
+static void test_a_read_that_was_not_made_gives_no_eintr(void **state)
+{
+    struct call call = {.thread = g_fixture.thread,
+                        .uc = &g_fixture.uc,
+                        .nr = __NR_read,
+                        .args = {3, fixture_address(0), 10}};
+    (void)state;
+    g_fixture.scripted = true;
+    g_fixture.answer = -OM_ECANCELLED;
+    assert_int_equal(syscall_dispatch(&call), CALL_INTERRUPTED);
+    assert_int_equal(syscall_restart_kind_of(&call), RESTART_ALWAYS);
+    assert_int_equal(g_fixture.thread->restart_pc, 0);
+    g_fixture.answer = -EINTR;
+    assert_int_equal(syscall_dispatch(&call), CALL_INTERRUPTED);
+    assert_int_equal(syscall_restart_kind_of(&call), RESTART_IF_FLAG);
+    assert_int_equal(g_fixture.thread->restart_pc, FIXTURE_PC);
+    /* A wait ends all the same. */
+    call = (struct call){.thread = call.thread, .uc = call.uc, .nr = __NR_poll};
+    g_fixture.answer = -OM_ECANCELLED;
+    assert_int_equal(syscall_dispatch(&call), CALL_INTERRUPTED);
+    assert_int_equal(syscall_restart_kind_of(&call), RESTART_NEVER);
+    assert_int_equal(g_fixture.thread->restart_pc, FIXTURE_PC);
+}
+
 static void test_a_futex_with_a_timeout_never_restarts(void **state)
 {
     struct call call = {.thread = g_fixture.thread,
@@ -406,6 +431,7 @@ int main(void)
         cmocka_unit_test_setup(test_time_left_after_a_signal, fixture_reset),
         cmocka_unit_test_setup(test_a_handler_ends_a_wait_that_would_restart, fixture_reset),
         cmocka_unit_test_setup(test_a_handler_with_restart_leaves_a_read_alone, fixture_reset),
+        cmocka_unit_test_setup(test_a_read_that_was_not_made_gives_no_eintr, fixture_reset),
         cmocka_unit_test_setup(test_a_futex_with_a_timeout_never_restarts, fixture_reset),
         cmocka_unit_test_setup(test_plain_calls_that_were_interrupted, fixture_reset),
         cmocka_unit_test_setup(test_masks_never_block_what_the_runtime_needs, fixture_reset),
