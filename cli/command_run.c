@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * optmig run: starts a program as an enclave.  In the foreground it registers with the daemon and
+ * then becomes the host process by exec, so that terminal, signals and exit status are the
+ * program's own.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/client.h"
+#include "cli/locate.h"
+#include "cli/units.h"
+#include "host/report.h"
+
+enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127, HOST_ARGUMENTS = 20 };
+
+extern char **environ;
+
+struct run_options {
+    const char *name; /* NULL: the daemon or the program's name decides */
+    const char *tracker;
+    const char *log_level;
+    bool detach;
+    char **argv;
+    char path[PATH_MAX];
+};
+
+static const struct option g_options[] = {
+    {"name", required_argument, NULL, 'n'},
+    {"detach", no_argument, NULL, 'd'},
+    {"tracker", required_argument, NULL, 't'},
+    {"platform", required_argument, NULL, 'p'},
+    {"log-level", required_argument, NULL, 'l'},
+    CLIENT_COMMON_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
+
+static void apply(struct run_options *run, int option)
+{
+    switch (option) {
+    case 'n':
+        if (!units_valid_name(optarg))
+            client_usage("run", "--name %s: 1 to 63 of A-Z a-z 0-9 . _ -, and not first . or -",
+                         optarg);
+        run->name = optarg;
+        break;
+    case 'd':
+        run->detach = true;
+        break;
+    case 't':
+        if (tracker_parse(optarg) < 0)
+            client_usage("run", "--tracker %s: there are kernel and mprotect", optarg);
+        run->tracker = optarg;
+        break;
+    case 'p':
+        if (strcmp(optarg, "sim"))
+            client_usage("run", "--platform %s: this build has only sim", optarg);
+        break;
+    case 'l':
+        if (log_level_parse(optarg) < 0)
+            client_usage("run", "--log-level %s: error, warn, info or debug", optarg);
+        run->log_level = optarg;
+        break;
+    default:
+        client_usage("run", NULL);
+    }
+}
+
+/* Ends as a shell does when the program cannot be run. */
+static void find_program(struct run_options *run)
+{
+    const char *name = run->argv[0];
+    int error = locate_program(name, run->path, sizeof(run->path));
+
+    if (!error)
+        return;
+    if (error == -ENOENT && !strchr(name, '/'))
+        fprintf(stderr, "optmig run: %s: command not found\n", name);
+    else
+        fprintf(stderr, "optmig run: %s: %s\n", name, strerror(-error));
+    exit(error == -ENOENT ? NOT_FOUND : NOT_EXECUTABLE);
+}
+
+static json_t *strings_to_json(char *const *strings)
+{
+    json_t *array = json_array();
+
+    for (; *strings; strings++)
+        json_array_append_new(array, units_bytes_to_json(*strings));
+    return array;
+}
+
+static json_t *make_request(const struct run_options *run, const struct common_options *common,
+                            const char *type)
+{
+    json_t *request = json_pack("{s:s, s:o, s:o}", "request", type, "argv",
+                                strings_to_json(run->argv), "path", units_bytes_to_json(run->path));
+
+    if (run->name)
+        json_object_set_new(request, "name", json_string(run->name));
+    if (run->tracker)
+        json_object_set_new(request, "tracker", json_string(run->tracker));
+    if (run->log_level)
+        json_object_set_new(request, "log_level", json_string(run->log_level));
+    if (common->quiet)
+        json_object_set_new(request, "quiet", json_true());
+    return request;
+}
+
+static int run_detached(const struct run_options *run, const struct common_options *common)
+{
+    json_t *request = make_request(run, common, "run"), *reply;
+    char cwd[PATH_MAX];
+    mode_t mask = umask(0);
+    int status = EXIT_REFUSED;
+
+    umask(mask);
+    if (!getcwd(cwd, sizeof(cwd))) {
+        fprintf(stderr, "optmig run: the working directory: %s\n", strerror(errno));
+        json_decref(request);
+        return EXIT_REFUSED;
+    }
+    json_object_set_new(request, "env", strings_to_json(environ));
+    json_object_set_new(request, "cwd", units_bytes_to_json(cwd));
+    json_object_set_new(request, "umask", json_integer((json_int_t)mask));
+    reply = client_ask(common, "run", request);
+    if (!reply)
+        return EXIT_REFUSED;
+    if (!line_flag(reply, "ok"))
+        client_print_error("run", reply);
+    else
+        status = EXIT_OK;
+    if (common->json)
+        client_print_json(reply);
+    else if (status == EXIT_OK)
+        puts(line_text(reply, "name", ""));
+    json_decref(reply);
+    return status;
+}
+
+/* Says once that the program will run but cannot be moved. */
+static void note_without_daemon(const struct common_options *common, const char *reason)
+{
+    if (!common->quiet)
+        fprintf(stderr, "optmig run: it will run, but it cannot be moved: %s\n", reason);
+}
+
+/* The reply that makes this process an enclave of the daemon, or NULL: there is no daemon, run
+ * without. */
+static json_t *register_here(const struct run_options *run, const struct common_options *common,
+                             struct client *client)
+{
+    char reason[512];
+    json_t *reply;
+    int error = client_connect(client, common->host, reason, sizeof(reason));
+
+    if (!error) {
+        error = client_send(client, make_request(run, common, "register"));
+        reply = error ? NULL : client_receive(client, &error);
+        if (reply)
+            return reply;
+        snprintf(reason, sizeof(reason), "the daemon at %s did not answer: %s", common->host,
+                 strerror(-error));
+        client_close(client);
+    }
+    note_without_daemon(common, reason);
+    return NULL;
+}
+
+static _Noreturn void become_host(const struct run_options *run,
+                                  const struct common_options *common, const char *host_program,
+                                  int control_fd, const char *name, const char *key)
+{
+    size_t program_count = 0, count = 0;
+    char control[16];
+    char **argv;
+
+    while (run->argv[program_count])
+        program_count++;
+    argv = calloc(HOST_ARGUMENTS + program_count, sizeof(*argv));
+    if (!argv)
+        abort();
+    argv[count++] = (char *)"optmig-host";
+    argv[count++] = (char *)"--name";
+    argv[count++] = (char *)name;
+    if (control_fd >= 0) {
+        fcntl(control_fd, F_SETFD, 0); /* The one descriptor that exec must keep. */
+        snprintf(control, sizeof(control), "%d", control_fd);
+        argv[count++] = (char *)"--control-fd";
+        argv[count++] = control;
+    }
+    if (key) {
+        argv[count++] = (char *)"--key";
+        argv[count++] = (char *)key;
+    }
+    if (run->log_level) {
+        argv[count++] = (char *)"--log-level";
+        argv[count++] = (char *)run->log_level;
+    }
+    if (common->quiet)
+        argv[count++] = (char *)"--quiet";
+    argv[count++] = (char *)"--program";
+    argv[count++] = (char *)run->path;
+    argv[count++] = (char *)"--";
+    memcpy(argv + count, run->argv, program_count * sizeof(*argv));
+    execv(host_program, argv);
+    fprintf(stderr, "optmig run: %s: %s\n", host_program, strerror(errno));
+    exit(NOT_EXECUTABLE);
+}
+
+static int run_here(const struct run_options *run, const struct common_options *common)
+{
+    char host_program[PATH_MAX], name[64];
+    struct client client = {.fd = -1};
+    json_t *reply;
+
+    if (!locate_host_program(host_program, sizeof(host_program))) {
+        fprintf(stderr,
+                "optmig run: %s: cannot be executed; it is built and installed together "
+                "with optmig, or named by OPTMIG_HOST_PROGRAM\n",
+                host_program);
+        return NOT_EXECUTABLE;
+    }
+    reply = register_here(run, common, &client);
+    if (reply && !line_flag(reply, "ok")) {
+        client_print_error("run", reply);
+        return EXIT_REFUSED;
+    }
+    units_name_of_program(run->argv[0], name, sizeof(name));
+    become_host(run, common, host_program, client.fd,
+                line_text(reply, "name", run->name ? run->name : name),
+                line_text(reply, "key", NULL));
+}
+
+int command_run(struct common_options *common, int argc, char **argv)
+{
+    struct run_options run = {0};
+    int option;
+
+    while ((option = getopt_long(argc, argv, "+", g_options, NULL)) != -1)
+        if (!client_common_option(common, "run", option))
+            apply(&run, option);
+    run.argv = argv + optind;
+    if (!run.argv[0])
+        client_usage("run", "which program?");
+    find_program(&run);
+    return run.detach ? run_detached(&run, common) : run_here(&run, common);
+}

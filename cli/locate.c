@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* See locate.h. */
+#include "cli/locate.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
+
+bool locate_host_program(char *out_path, size_t size)
+{
+    static const char *const places[] = {"optmig-host", "../libexec/optmig/optmig-host"};
+    const char *named = getenv("OPTMIG_HOST_PROGRAM");
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    if (named && *named) {
+        snprintf(out_path, size, "%s", named);
+        return access(out_path, X_OK) == 0;
+    }
+    self[length > 0 ? length : 0] = 0;
+    *(strrchr(self, '/') ? strrchr(self, '/') : self) = 0;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        int wanted = snprintf(out_path, size, "%s/%s", self, places[i]);
+
+        if (wanted > 0 && (size_t)wanted < size && access(out_path, X_OK) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool locate_control_socket(const char *dir, struct sockaddr_un *out)
+{
+    int length;
+
+    memset(out, 0, sizeof(*out));
+    out->sun_family = AF_UNIX;
+    length = snprintf(out->sun_path, sizeof(out->sun_path), "%s/control.sock", dir);
+    return length > 0 && (size_t)length < sizeof(out->sun_path);
+}
+
+static int make_absolute(const char *path, char *out_path, size_t size)
+{
+    char cwd[PATH_MAX];
+    int wanted;
+
+    if (path[0] == '/')
+        wanted = snprintf(out_path, size, "%s", path);
+    else if (!getcwd(cwd, sizeof(cwd)))
+        return -errno;
+    else
+        wanted = snprintf(out_path, size, "%s/%s", cwd, path);
+    return (size_t)wanted < size ? 0 : -ENAMETOOLONG;
+}
+
+static int check_program(const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status))
+        return errno == EACCES ? -EACCES : -ENOENT;
+    if (S_ISDIR(status.st_mode))
+        return -EISDIR;
+    return access(path, X_OK) || !S_ISREG(status.st_mode) ? -EACCES : 0;
+}
+
+int locate_program(const char *name, char *out_path, size_t size)
+{
+    const char *path = getenv("PATH"), *at, *end;
+    int error = -ENOENT, found;
+    char candidate[PATH_MAX];
+
+    if (!*name)
+        return -ENOENT;
+    if (strchr(name, '/')) {
+        error = check_program(name);
+        return error ? error : make_absolute(name, out_path, size);
+    }
+    for (at = path ? path : DEFAULT_PATH;; at = end + 1) {
+        end = strchrnul(at, ':');
+        snprintf(candidate, sizeof(candidate), "%.*s%s%s", (int)(end - at), at,
+                 end == at ? "." : "", "/");
+        if (strlen(candidate) + strlen(name) < sizeof(candidate)) {
+            strcat(candidate, name);
+            found = check_program(candidate);
+            if (!found)
+                return make_absolute(candidate, out_path, size);
+            if (found == -EACCES)
+                error = -EACCES;
+        }
+        if (!*end)
+            return error;
+    }
+}

@@ -1,0 +1,489 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * optmigd: the daemon of a host.  This file: command line, state directory, sockets, and the end.
+ *
+ * On SIGTERM or SIGINT it ends moves that can still be cancelled, stops the enclaves that it
+ * started (with
+ * --keep: leaves them), and goes.  Programs that run in a terminal are not stopped.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <linux/close_range.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/daemon.h"
+#include "cli/locate.h"
+#include "cli/units.h"
+#include "host/report.h"
+
+enum { EXIT_USAGE = 2, KEY_bytes = 32, BUFFER_bytes = 4 << 20, BACKLOG = 128 };
+
+static _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+static void die(const char *format, ...)
+{
+    va_list list;
+
+    va_start(list, format);
+    fputs("optmigd: ", stderr);
+    vfprintf(stderr, format, list);
+    fputc('\n', stderr);
+    va_end(list);
+    exit(1);
+}
+
+void daemon_log(const struct daemon *daemon, enum om_log_level level, const char *format, ...)
+{
+    struct timespec now;
+    struct tm parts;
+    char text[1024], printable[1024], stamp[32];
+    va_list list;
+
+    if (level > daemon->options.log_level)
+        return;
+    va_start(list, format);
+    vsnprintf(text, sizeof(text), format, list);
+    va_end(list);
+    clock_gettime(CLOCK_REALTIME, &now);
+    localtime_r(&now.tv_sec, &parts);
+    strftime(stamp, sizeof(stamp), "%F %T", &parts);
+    fprintf(stderr, "%s.%03ld optmigd %s: %s\n", stamp, now.tv_nsec / 1000000,
+            log_level_name((int)level), units_printable(text, printable, sizeof(printable)));
+}
+
+/* ---- Command line ---- */
+
+static void print_help(void)
+{
+    puts("usage: optmigd [--listen ADDR:PORT] [--state DIR] [OPTION...]\n"
+         "\n"
+         "The daemon of one host: runs enclaves, moves them to other hosts, takes them in.\n"
+         "Platform sim, the only one in this build, isolates NOTHING.\n"
+         "\n"
+         "  --listen ADDR:PORT   where other daemons bring enclaves (port 0: any; default: "
+         "nowhere)\n"
+         "  --state DIR          control socket, key and logs (default " LOCATE_DEFAULT_STATE ")\n"
+         "  --name HOSTNAME      how this host is called in reports (default: the system's name)\n"
+         "  --memory-limit SIZE  refuse moves in that would need more in all (default: no limit)\n"
+         "  --log-level LEVEL    error, warn, info (default), debug\n"
+         "  --keep               leave enclaves running when the daemon ends; they can then be\n"
+         "                       neither listed nor moved\n"
+         "  --version, --help\n"
+         "\n"
+         "SIGTERM ends it: moves are cancelled where that is possible, enclaves are stopped.");
+}
+
+static _Noreturn void usage(const char *problem)
+{
+    fprintf(stderr, "optmigd: %s\nSee: optmigd --help\n", problem);
+    exit(EXIT_USAGE);
+}
+
+static const struct option g_options[] = {
+    {"listen", required_argument, NULL, 'l'},
+    {"state", required_argument, NULL, 's'},
+    {"name", required_argument, NULL, 'n'},
+    {"memory-limit", required_argument, NULL, 'm'},
+    {"log-level", required_argument, NULL, 'v'},
+    {"keep", no_argument, NULL, 'k'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+static void apply(struct daemon_options *options, int option)
+{
+    char host[256], port[8];
+
+    switch (option) {
+    case 'l':
+        if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
+            usage("--listen: an address and a port, as in 127.0.0.1:7701");
+        options->listen = optarg;
+        break;
+    case 's':
+        options->state = optarg;
+        break;
+    case 'n':
+        options->hostname = optarg;
+        break;
+    case 'm':
+        if (!units_parse_size(optarg, &options->memory_limit) || !options->memory_limit)
+            usage("--memory-limit: a size, as in 16GiB");
+        break;
+    case 'v':
+        if (log_level_parse(optarg) < 0)
+            usage("--log-level: error, warn, info or debug");
+        options->log_level = (enum om_log_level)log_level_parse(optarg);
+        break;
+    case 'k':
+        options->keep = true;
+        break;
+    case 'V':
+        puts("optmigd " OPTMIG_VERSION);
+        exit(0);
+    case 'h':
+        print_help();
+        exit(0);
+    default:
+        usage("unknown option");
+    }
+}
+
+static void parse_options(struct daemon_options *options, int argc, char **argv)
+{
+    int option;
+
+    *options = (struct daemon_options){.state = LOCATE_DEFAULT_STATE, .log_level = OM_LOG_INFO};
+    while ((option = getopt_long(argc, argv, "", g_options, NULL)) != -1)
+        apply(options, option);
+    if (optind != argc)
+        usage("it takes no arguments");
+}
+
+/* ---- State directory ---- */
+
+/* Makes the directory and its parents.  One that exists must be ours alone to write. */
+static void make_state_dir(const char *dir)
+{
+    char path[PATH_MAX];
+    struct stat status;
+
+    if (strlen(dir) >= sizeof(path) - 32)
+        die("%s: too long", dir);
+    for (const char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        snprintf(path, sizeof(path), "%.*s", (int)(slash - dir), dir);
+        if (mkdir(path, 0755) && errno != EEXIST)
+            die("%s: %s", path, strerror(errno));
+    }
+    if (mkdir(dir, 0700) && errno != EEXIST)
+        die("%s: %s", dir, strerror(errno));
+    if (stat(dir, &status))
+        die("%s: %s", dir, strerror(errno));
+    if (!S_ISDIR(status.st_mode))
+        die("%s: not a directory", dir);
+    if (status.st_uid != geteuid() || status.st_mode & 022)
+        die("%s: others may write there; it must be this user's own (chmod 700), "
+            "or choose another with --state",
+            dir);
+}
+
+static void lock_state(struct daemon *daemon)
+{
+    char path[PATH_MAX], pid[16] = "";
+    int length;
+
+    snprintf(path, sizeof(path), "%s/pid", daemon->options.state);
+    daemon->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (daemon->lock_fd < 0)
+        die("%s: %s", path, strerror(errno));
+    if (flock(daemon->lock_fd, LOCK_EX | LOCK_NB)) {
+        if (read(daemon->lock_fd, pid, sizeof(pid) - 1) < 0)
+            pid[0] = 0;
+        pid[strcspn(pid, "\n")] = 0;
+        die("another optmigd (pid %s) runs on %s; each needs a --state of its own",
+            pid[0] ? pid : "unknown", daemon->options.state);
+    }
+    length = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
+    if (ftruncate(daemon->lock_fd, 0) || write(daemon->lock_fd, pid, (size_t)length) != length)
+        die("%s: %s", path, strerror(errno));
+}
+
+/* The host's secret of platform sim, made once.  Written aside first, so that there is never half a
+ * key. */
+static void make_key(struct daemon *daemon)
+{
+    char aside[PATH_MAX + 8];
+    uint8_t key[KEY_bytes];
+    struct stat status;
+    int fd;
+
+    snprintf(daemon->key_path, sizeof(daemon->key_path), "%s/sim.key", daemon->options.state);
+    if (stat(daemon->key_path, &status) == 0) {
+        if (status.st_size != KEY_bytes || status.st_mode & 077)
+            die("%s: not a key of 32 bytes that only its owner can read; remove it for a new one",
+                daemon->key_path);
+        return;
+    }
+    snprintf(aside, sizeof(aside), "%s.new", daemon->key_path);
+    unlink(aside);
+    fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 || getrandom(key, sizeof(key), 0) != KEY_bytes ||
+        write(fd, key, sizeof(key)) != KEY_bytes || fsync(fd) || close(fd) ||
+        rename(aside, daemon->key_path))
+        die("%s: %s", daemon->key_path, strerror(errno));
+    explicit_bzero(key, sizeof(key));
+}
+
+static void make_log_dir(struct daemon *daemon)
+{
+    snprintf(daemon->log_dir, sizeof(daemon->log_dir), "%s/logs", daemon->options.state);
+    if (mkdir(daemon->log_dir, 0700) && errno != EEXIST)
+        die("%s: %s", daemon->log_dir, strerror(errno));
+}
+
+static void set_hostname(struct daemon *daemon)
+{
+    char name[64] = "localhost";
+
+    if (!daemon->options.hostname)
+        gethostname(name, sizeof(name) - 1);
+    units_printable(daemon->options.hostname ? daemon->options.hostname : name, daemon->hostname,
+                    sizeof(daemon->hostname));
+    strcpy(daemon->listen_address, daemon->hostname); /* Until there is an address. */
+}
+
+/* ---- Sockets ---- */
+
+static void listen_control(struct daemon *daemon)
+{
+    struct sockaddr_un address;
+    mode_t before;
+
+    if (!locate_control_socket(daemon->options.state, &address))
+        die("%s: too long for the path of a socket (%zu bytes)", daemon->options.state,
+            sizeof(address.sun_path) - sizeof("/control.sock"));
+    daemon->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (daemon->control_fd < 0)
+        die("socket: %s", strerror(errno));
+    /* The lock is ours, so a socket that is there is stale, unless somebody else's program made it.
+     */
+    if (connect(daemon->control_fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        die("%s: something else answers there", address.sun_path);
+    if (unlink(address.sun_path) && errno != ENOENT)
+        die("%s: %s", address.sun_path, strerror(errno));
+    before = umask(0177);
+    if (bind(daemon->control_fd, (struct sockaddr *)&address, sizeof(address)) ||
+        listen(daemon->control_fd, BACKLOG))
+        die("%s: %s", address.sun_path, strerror(errno));
+    umask(before);
+    daemon->control_watch =
+        watch_start(&daemon->loop, daemon->control_fd, UV_READABLE, requester_accept, daemon);
+}
+
+/* What the socket has become, for port 0. */
+static void note_address(struct daemon *daemon)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof(address);
+    char host[NI_MAXHOST], port[NI_MAXSERV];
+
+    if (getsockname(daemon->tcp_fd, (struct sockaddr *)&address, &length) ||
+        getnameinfo((struct sockaddr *)&address, length, host, sizeof(host), port, sizeof(port),
+                    NI_NUMERICHOST | NI_NUMERICSERV))
+        return;
+    snprintf(daemon->listen_address, sizeof(daemon->listen_address),
+             strchr(host, ':') ? "[%.200s]:%.10s" : "%.200s:%.10s", host, port);
+}
+
+static int try_listen(const struct addrinfo *at)
+{
+    const int one = 1, buffer = BUFFER_bytes;
+    int fd = socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), error;
+
+    if (fd < 0)
+        return -errno;
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    /* Inherited by what is accepted; later would be too late for the window's scale. */
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &buffer, sizeof(buffer));
+    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
+    if (bind(fd, at->ai_addr, at->ai_addrlen) == 0 && listen(fd, BACKLOG) == 0)
+        return fd;
+    error = -errno;
+    close(fd);
+    return error;
+}
+
+static void listen_tcp(struct daemon *daemon)
+{
+    const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
+    const char *listen_at = daemon->options.listen;
+    struct addrinfo *list;
+    char host[256], port[8];
+    int error;
+
+    if (!listen_at)
+        return;
+    units_split_address(listen_at, host, sizeof(host), port, sizeof(port));
+    error = getaddrinfo(host, port, &hints, &list);
+    if (error)
+        die("--listen %s: %s", listen_at, gai_strerror(error));
+    daemon->tcp_fd = try_listen(list);
+    freeaddrinfo(list);
+    if (daemon->tcp_fd < 0)
+        die("--listen %s: %s", listen_at, strerror(-daemon->tcp_fd));
+    note_address(daemon);
+    daemon->tcp_watch =
+        watch_start(&daemon->loop, daemon->tcp_fd, UV_READABLE, knock_accept, daemon);
+}
+
+/* ---- The end ---- */
+
+static void remove_socket(struct daemon *daemon)
+{
+    struct sockaddr_un address;
+
+    watch_stop(&daemon->control_watch);
+    watch_stop(&daemon->tcp_watch);
+    if (daemon->control_fd >= 0 && locate_control_socket(daemon->options.state, &address))
+        unlink(address.sun_path);
+    if (daemon->control_fd >= 0)
+        close(daemon->control_fd);
+    if (daemon->tcp_fd >= 0)
+        close(daemon->tcp_fd);
+    daemon->control_fd = daemon->tcp_fd = -1;
+}
+
+static bool is_ours(const struct enclave *enclave)
+{
+    return enclave_live(enclave) && !enclave->attached;
+}
+
+/* A program on its way must not be ended by a signal: that could lose it.  It is ended when it has
+ * arrived, or is known to stay. */
+static void stop_enclave(struct enclave *enclave)
+{
+    if (enclave->state == ENCLAVE_MOVING)
+        departure_cancel(enclave);
+    else if (enclave->state == ENCLAVE_RECEIVING)
+        conn_send(enclave->link, json_pack("{s:s}", "order", "cancel"));
+    else if (!enclave->arriving && enclave->state != ENCLAVE_LEAVING)
+        enclave_signal(enclave, SIGTERM);
+}
+
+static bool in_a_move(const struct enclave *enclave)
+{
+    return enclave->state == ENCLAVE_MOVING || enclave->state == ENCLAVE_LEAVING ||
+           enclave->state == ENCLAVE_RECEIVING || enclave->arriving;
+}
+
+static void on_stop_timeout(void *owner)
+{
+    struct daemon *daemon = owner;
+    struct enclave *next;
+
+    timer_stop(&daemon->stop_timer);
+    daemon->stop_timer = timer_start(&daemon->loop, STOP_TIMEOUT_ms, on_stop_timeout, daemon);
+    for (struct enclave *e = daemon->enclaves; e; e = next) {
+        next = e->next;
+        if (!is_ours(e) || in_a_move(e))
+            continue;
+        daemon_log(daemon, OM_LOG_WARN, "%s: did not end in time, killed", e->name);
+        enclave_signal(e, SIGKILL);
+    }
+}
+
+void daemon_enclave_ended(struct daemon *daemon)
+{
+    if (!daemon->stopping)
+        return;
+    for (struct enclave *e = daemon->enclaves; e; e = e->next)
+        if (is_ours(e) || e->departure)
+            return;
+    uv_stop(&daemon->loop);
+}
+
+void daemon_enclave_settled(struct enclave *enclave)
+{
+    if (enclave->daemon->stopping && is_ours(enclave) && !in_a_move(enclave))
+        enclave_signal(enclave, SIGTERM);
+    daemon_enclave_ended(enclave->daemon);
+}
+
+static void on_signal(uv_signal_t *handle, int signal)
+{
+    struct daemon *daemon = handle->data;
+    struct enclave *next;
+
+    if (daemon->stopping || daemon->options.keep) {
+        daemon_log(daemon, OM_LOG_WARN, "signal %d: ends, and leaves enclaves as they are", signal);
+        uv_stop(&daemon->loop);
+        return;
+    }
+    daemon_log(daemon, OM_LOG_INFO, "signal %d: stops enclaves and ends", signal);
+    daemon->stopping = true;
+    remove_socket(daemon);
+    daemon->stop_timer = timer_start(&daemon->loop, STOP_TIMEOUT_ms, on_stop_timeout, daemon);
+    for (struct enclave *e = daemon->enclaves; e; e = next) {
+        next = e->next;
+        if (is_ours(e) || e->departure)
+            stop_enclave(e);
+    }
+    daemon_enclave_ended(daemon);
+}
+
+static void watch_signals(struct daemon *daemon)
+{
+    static const int signals[] = {SIGTERM, SIGINT};
+
+    for (size_t i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
+        uv_signal_init(&daemon->loop, &daemon->signals[i]);
+        daemon->signals[i].data = daemon;
+        uv_signal_start(&daemon->signals[i], on_signal, signals[i]);
+    }
+    signal(SIGPIPE, SIG_IGN);
+}
+
+/* Gives everything back, so that a leak checker has something to say. */
+static void clean_up(struct daemon *daemon)
+{
+    remove_socket(daemon);
+    arrivals_free(daemon);
+    timer_stop(&daemon->stop_timer);
+    while (daemon->requesters)
+        requester_free(daemon->requesters);
+    while (daemon->enclaves)
+        enclave_free(daemon->enclaves);
+    for (int i = 0; i < 2; i++)
+        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    uv_loop_close(&daemon->loop);
+    if (ftruncate(daemon->lock_fd, 0) == 0)
+        close(daemon->lock_fd);
+}
+
+int main(int argc, char **argv)
+{
+    static struct daemon daemon = {.control_fd = -1, .tcp_fd = -1};
+    json_t *state;
+
+    parse_options(&daemon.options, argc, argv);
+    /* Nothing that the daemon was started with may reach an enclave by accident. */
+    close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
+    if (!locate_host_program(daemon.host_program, sizeof(daemon.host_program)))
+        die("%s: cannot be executed; it is built and installed together with optmigd, or named "
+            "by OPTMIG_HOST_PROGRAM",
+            daemon.host_program);
+    state = json_string(daemon.options.state);
+    if (!state)
+        die("--state: must be UTF-8");
+    json_decref(state);
+    make_state_dir(daemon.options.state);
+    lock_state(&daemon);
+    make_key(&daemon);
+    make_log_dir(&daemon);
+    set_hostname(&daemon);
+    uv_loop_init(&daemon.loop);
+    watch_signals(&daemon);
+    listen_tcp(&daemon);
+    listen_control(&daemon);
+    fprintf(stderr, "optmigd: platform sim: NO ISOLATION.  The host can read and change everything "
+                    "in its enclaves.\n");
+    daemon_log(&daemon, OM_LOG_INFO, "%s: control %s/control.sock, moves in %s", daemon.hostname,
+               daemon.options.state, daemon.options.listen ? daemon.listen_address : "none");
+    uv_run(&daemon.loop, UV_RUN_DEFAULT);
+    clean_up(&daemon);
+    return 0;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The command line of optmig-host, the process around one enclave.  `optmig run` becomes it by
+ * exec, the daemon spawns it; users do not call it themselves.
+ *
+ *   optmig-host [OPTION...] --program PATH -- ARGV0 [ARGUMENT...]    start a program
+ *   optmig-host [OPTION...] --receive                                take in one that is moved here
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "host/host.h"
+#include "host/line.h"
+#include "host/report.h"
+
+enum { EXIT_USAGE = 2, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
+
+struct arguments {
+    struct enclave_options enclave;
+    const char *program;
+    char **argv;
+    int control_fd;
+    bool receive;
+};
+
+extern char **environ;
+
+static _Noreturn void usage(const char *problem)
+{
+    fprintf(stderr,
+            "optmig-host: %s\n"
+            "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
+            "                   [--log-level LEVEL] [--umask OCTAL] [--quiet]\n"
+            "                   --program PATH -- ARGV0 [ARGUMENT...]  |  --receive\n"
+            "It is started by optmig and optmigd; see: optmig help run\n",
+            problem);
+    exit(EXIT_USAGE);
+}
+
+static int parse_number(const char *text, int base, const char *problem)
+{
+    char *end;
+    long value;
+
+    errno = 0;
+    value = strtol(text, &end, base);
+    if (errno || end == text || *end || value < 0 || value > 1 << 20)
+        usage(problem);
+    return (int)value;
+}
+
+static void parse_log_level(struct arguments *arguments, const char *text)
+{
+    int level = log_level_parse(text);
+
+    if (level < 0)
+        usage("--log-level: error, warn, info or debug");
+    arguments->enclave.log_level = (enum om_log_level)level;
+}
+
+static const struct option g_options[] = {
+    {"name", required_argument, NULL, 'n'},    {"control-fd", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},     {"runtime", required_argument, NULL, 'r'},
+    {"program", required_argument, NULL, 'p'}, {"log-level", required_argument, NULL, 'l'},
+    {"umask", required_argument, NULL, 'u'},   {"receive", no_argument, NULL, 'R'},
+    {"quiet", no_argument, NULL, 'q'},         {NULL, 0, NULL, 0},
+};
+
+static void apply(struct arguments *arguments, int option)
+{
+    switch (option) {
+    case 'n':
+        if (strlen(optarg) >= sizeof(arguments->enclave.name))
+            usage("--name is too long");
+        strcpy(arguments->enclave.name, optarg);
+        break;
+    case 'c':
+        arguments->control_fd = parse_number(optarg, 10, "--control-fd: not a descriptor");
+        break;
+    case 'k':
+        arguments->enclave.key_path = optarg;
+        break;
+    case 'r':
+        arguments->enclave.runtime_path = optarg;
+        break;
+    case 'p':
+        arguments->program = optarg;
+        break;
+    case 'l':
+        parse_log_level(arguments, optarg);
+        break;
+    case 'u':
+        umask((mode_t)parse_number(optarg, 8, "--umask: not an octal number"));
+        break;
+    case 'R':
+        arguments->receive = true;
+        break;
+    case 'q':
+        arguments->enclave.quiet = true;
+        break;
+    default:
+        usage("unknown option");
+    }
+}
+
+static void parse_arguments(int argc, char **argv, struct arguments *out)
+{
+    int option;
+
+    *out = (struct arguments){.control_fd = -1};
+    out->enclave.log_fd = -1;
+    out->enclave.log_level = OM_LOG_WARN;
+    strcpy(out->enclave.name, "enclave");
+    while ((option = getopt_long(argc, argv, "+", g_options, NULL)) != -1)
+        apply(out, option);
+    out->argv = argv + optind;
+    if (out->receive ? out->control_fd < 0 : !out->program || !out->argv[0])
+        usage(out->receive ? "--receive needs --control-fd" : "which program?");
+    if (fcntl(STDERR_FILENO, F_GETFD) >= 0)
+        out->enclave.log_fd = STDERR_FILENO;
+}
+
+/* Tells whoever waits for the start, then ends the way a shell would. */
+static _Noreturn void fail(const struct arguments *arguments, int error, const char *reason)
+{
+    struct line_writer writer = {0};
+    int status = error == -ENOENT                        ? EXIT_NOT_FOUND
+                 : error == -EACCES || error == -ENOEXEC ? EXIT_NOT_EXECUTABLE
+                                                         : 1;
+
+    fprintf(stderr, "optmig run: %s: %s\n",
+            arguments->program ? arguments->argv[0] : arguments->enclave.name, reason);
+    if (arguments->control_fd >= 0) {
+        line_append(&writer, json_pack("{s:s, s:s, s:i}", "event", "failed", "reason", reason,
+                                       "exit_status", status));
+        line_flush(&writer, arguments->control_fd);
+    }
+    _exit(status);
+}
+
+int main(int argc, char **argv)
+{
+    struct arguments arguments;
+    char reason[OM_REASON_MAX] = "";
+    int error, control_fd;
+
+    parse_arguments(argc, argv, &arguments);
+    error = enclave_create(&arguments.enclave, reason);
+    if (error)
+        fail(&arguments, -EIO, reason[0] ? reason : "the enclave could not be made");
+    if (arguments.control_fd >= 0) {
+        control_fd = host_fd_keep(arguments.control_fd);
+        if (control_fd < 0)
+            fail(&arguments, -errno, "the link to the daemon could not be kept");
+        arguments.control_fd = control_fd;
+    }
+    if (!arguments.receive) {
+        error = enclave_start(arguments.program, arguments.argv, environ, NULL, reason);
+        if (error)
+            fail(&arguments, error, reason[0] ? reason : strerror(-error));
+    }
+    control_run(arguments.control_fd, arguments.receive);
+}
