@@ -7,9 +7,11 @@
 
 #include "enclave/thread.h"
 
-/* Results of a handler beside 0.. and -errno (the kernel's own restart numbers are never seen here). */
+/* Results of a handler beside 0.. and -errno (the kernel's own restart numbers are never seen
+ * here). */
 enum {
-    CALL_INTERRUPTED = -700, /* a stop or a signal came first; nothing happened; see syscall_finish */
+    CALL_INTERRUPTED =
+        -700, /* a stop or a signal came first; nothing happened; see syscall_finish */
     CALL_REGISTERS_SET = -701, /* the handler has set the program's registers itself */
 };
 
@@ -27,8 +29,9 @@ long syscall_dispatch(struct call *call);
 /* What a call does when a signal handler ran in the middle (signal(7)). */
 enum restart_kind {
     RESTART_NEVER,   /* EINTR whatever SA_RESTART says: poll, epoll_wait, nanosleep, ... */
-    RESTART_IF_FLAG, /* made again with SA_RESTART, else EINTR: read, write, accept, futex wait, ... */
-    RESTART_ALWAYS,  /* made again: the signal came before the call (syscall_restart_kind_of only) */
+    RESTART_IF_FLAG, /* made again with SA_RESTART, else EINTR: read, write, accept, futex wait, ...
+                      */
+    RESTART_ALWAYS, /* made again: the signal came before the call (syscall_restart_kind_of only) */
 };
 enum restart_kind syscall_restart_kind(long nr);
 const char *syscall_name(long nr); /* "syscall_400" for one that has no row */
@@ -45,22 +48,24 @@ uint64_t call_deadline(struct call *call, int64_t timeout_ns);
 uint64_t deadline_left(uint64_t deadline_ns);
 
 /* A blocking call with a temporary signal mask (ppoll, pselect6, epoll_pwait): args already contain
- * the pointer to *mask, from which SIGNALS_KEPT were taken; NULL: no mask.  The kernel's mask is the temporary
- * one for the time of the call only.  If a signal ended the call, it is as in the kernel: the
- * temporary mask is left in call->uc and the original one in thread->saved_sigmask, so that
- * signal_leave delivers what the temporary mask lets in, and the original is restored after the handler. */
+ * the pointer to *mask, from which SIGNALS_KEPT were taken; NULL: no mask.  The kernel's mask is
+ * the temporary one for the time of the call only.  If a signal ended the call, it is as in the
+ * kernel: the temporary mask is left in call->uc and the original one in thread->saved_sigmask, so
+ * that signal_leave delivers what the temporary mask lets in, and the original is restored after
+ * the handler. */
 long call_blocking_masked(struct call *call, long nr, const uint64_t args[6], const uint64_t *mask);
 
 /* Before EINTR is given because a handler of the program ran: what the kernel writes then (the time
  * that is left: nanosleep, select), and the deadline is forgotten. */
 void syscall_interrupted_by_signal(struct call *call);
-/* Before a handler's frame is built on uc: a thread that was about to make an interrupted call again
- * gets EINTR instead, unless restart (the action has SA_RESTART) and the call is of that kind.  Without
- * it a signal that arrives while the thread is parked in pause() or poll() would not end the call. */
+/* Before a handler's frame is built on uc: a thread that was about to make an interrupted call
+ * again gets EINTR instead, unless restart (the action has SA_RESTART) and the call is of that
+ * kind.  Without it a signal that arrives while the thread is parked in pause() or poll() would not
+ * end the call. */
 void syscall_before_handler(struct thread *thread, struct ucontext *uc, bool restart);
-/* As syscall_restart_kind, but of this call: a futex wait with a timeout never restarts; a read or write that
- * was cancelled before it was made always does, because the kernel gives no EINTR there, and
- * programs do not expect one from a file. */
+/* As syscall_restart_kind, but of this call: a futex wait with a timeout never restarts; a read or
+ * write that was cancelled before it was made always does, because the kernel gives no EINTR there,
+ * and programs do not expect one from a file. */
 enum restart_kind syscall_restart_kind_of(const struct call *call);
 
 /* Calls that were answered "not supported" so far on this host. */

@@ -533,6 +533,33 @@ static void test_changed_ids_are_recorded(void **state)
     assert_int_equal(process_restore_thread(), -EPERM);
 }
 
+/* In a child, because there is no way back. */
+static void test_rights_that_were_given_away_stay_away(void **state)
+{
+    struct process_ids *ids = &g_tables->process.ids;
+    (void)state;
+    if (getuid() != 0)
+        skip();
+    ids->changed = true;
+    for (int i = 0; i < 3; i++) {
+        ids->user[i] = 65534;
+        ids->group[i] = 65533;
+    }
+    ids->group_count = 1;
+    ids->groups[0] = 65532;
+    pid_t child = fork();
+    if (child == 0) {
+        uint32_t group = 0;
+        bool right = process_restore_thread() == 0 && getuid() == 65534 && geteuid() == 65534 &&
+                     getegid() == 65533 && syscall(__NR_getgroups, 1, &group) == 1 &&
+                     group == 65532 && syscall(__NR_setresuid, 0, 0, 0) != 0;
+        _exit(right ? 0 : 1);
+    }
+    int status = -1;
+    assert_int_equal(syscall(__NR_wait4, child, &status, 0, 0), child);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -556,6 +583,7 @@ int main(void)
         cmocka_unit_test_setup(test_interval_timers_outlive_a_move, fixture_reset),
         cmocka_unit_test_setup(test_attributes_outlive_a_move, fixture_reset),
         cmocka_unit_test_setup(test_changed_ids_are_recorded, fixture_reset),
+        cmocka_unit_test_setup(test_rights_that_were_given_away_stay_away, fixture_reset),
     };
     return cmocka_run_group_tests_name("system calls", tests, fixture_create, NULL);
 }
