@@ -71,7 +71,7 @@ set_source_files_properties(${OPTMIG_RUNTIME_DIR}/vdso_image.S PROPERTIES
 # Programs for test_loader, in the two forms that need no interpreter.
 add_executable(loaded-static ${OPTMIG_UNIT_DIR}/loaded.c)
 target_compile_options(loaded-static PRIVATE -fno-pie)
-target_link_options(loaded-static PRIVATE -static -no-pie)
+target_link_options(loaded-static PRIVATE -static)
 add_executable(loaded-static-pie ${OPTMIG_UNIT_DIR}/loaded.c)
 target_compile_options(loaded-static-pie PRIVATE -fPIE)
 target_link_options(loaded-static-pie PRIVATE -static-pie)
