@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Any bytes as the peer's hello, and their evidence as evidence of sim.  The first byte is our
+ * role.
+ */
+#include "tests/fuzz/fuzz.h"
+
+#include "protocol/protocol.h"
+
+static void make_handshake(struct handshake *h, uint8_t role)
+{
+    uint8_t random[64];
+    for (int i = 0; i < 64; i++)
+        random[i] = (uint8_t)(i + 64 * role);
+    handshake_create(h, role, PLATFORM_SIM, 0x1122334455667788, random);
+}
+
+/* There is one form only: what was accepted is what it would be encoded as. */
+static void check_form(const struct handshake *h, const uint8_t *bytes, size_t length)
+{
+    static uint8_t again[HELLO_MAX_bytes];
+    struct handshake theirs = {.role = h->theirs.role, .stage = HANDSHAKE_OPEN, .mine = h->theirs};
+    ALWAYS(handshake_create_hello(&theirs, again, sizeof again) == (int)length);
+    ALWAYS(memcmp(again, bytes, length) == 0);
+}
+
+static void check_refused(const struct handshake *h)
+{
+    static const struct hello zero;
+    ALWAYS(memcmp(&h->theirs, &zero, sizeof zero) == 0);
+    ALWAYS(h->stage == HANDSHAKE_OPEN);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t zero[32];
+    static struct handshake honest[2];
+    if (honest[1].stage == 0)
+        for (uint8_t role = 0; role < 2; role++)
+            make_handshake(&honest[role], role);
+    if (size < 1)
+        return 0;
+    struct handshake h = honest[data[0] & 1];
+    const uint8_t *bytes = &data[1];
+    size_t length = size - 1;
+    if (length >= 12)
+        ALWAYS(handshake_hello_length(bytes) <= HELLO_MAX_bytes);
+    if (handshake_consume_hello(&h, bytes, length) != 0) {
+        check_refused(&h);
+        return 0;
+    }
+    check_form(&h, bytes, length);
+    uint8_t report_data[64];
+    struct session_keys keys;
+    handshake_report_data(&h.theirs, report_data);
+    /* No input can be signed for this measurement by chance; the decoding is what is tested. */
+    sim_verify(h.theirs.evidence, h.theirs.evidence_length, zero, report_data);
+    int error = handshake_finish(&h, &keys);
+    ALWAYS((error == 0) == (memcmp(keys.key[0][0], zero, 32) != 0));
+    ALWAYS(memcmp(h.secret_key, zero, 32) == 0);
+    return 0;
+}
