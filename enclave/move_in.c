@@ -13,6 +13,7 @@
 #include "enclave/fd.h"
 #include "enclave/move_role.h"
 #include "enclave/place.h"
+#include "enclave/process.h"
 #include "enclave/sealed.h"
 #include "enclave/stop.h"
 #include "enclave/tables.h"
@@ -166,6 +167,7 @@ static long restore_threads(void)
     long error;
 
     signal_install_all();
+    process_restore();
     error = stop_restore_threads();
     if (error)
         return fail(error, "threads cannot be made here: error %ld", -error);

@@ -18,6 +18,7 @@
 #include "enclave/cpu_features.h"
 #include "enclave/fd.h"
 #include "enclave/move_role.h"
+#include "enclave/process.h"
 #include "enclave/sealed.h"
 #include "enclave/source.h"
 #include "enclave/stop.h"
@@ -486,6 +487,10 @@ static long capture(void)
     error = timers_capture();
     if (error)
         return fail(error, "a timer could not be read: error %ld", -error);
+    stop_capture_signals();
+    error = process_capture();
+    if (error)
+        return fail(error, "the working directory could not be read: error %ld", -error);
     fd_share_addresses();
     g_out.report.capture_us = now_us() - begin;
     return 0;

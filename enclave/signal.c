@@ -116,7 +116,10 @@ static void pending_push(struct thread *thread, const siginfo_t *info)
         log_warn("signal %d lost: %d are waiting already", number, PENDING_MAX);
         return;
     }
-    thread->pending[thread->pending_count++] = *info;
+    thread->pending[thread->pending_count] = *info;
+    if (info->si_code == SI_TIMER)
+        thread->pending[thread->pending_count].si_tid = timers_virtual_id(info->si_tid);
+    thread->pending_count++;
 }
 
 uint64_t signal_block_all(void)
@@ -189,6 +192,8 @@ static void deliver(struct thread *thread, struct ucontext *uc, const siginfo_t 
 
     if (action.handler == 1 || (action.handler == 0 && default_is_ignore(number)))
         return;
+    if (action.handler > 1)
+        syscall_before_handler(thread, uc, action.flags & SA_RESTART);
     if (action.handler == 0 || signal_frame_push(thread, uc, info, &action))
         die_by(action.handler == 0 ? number : SIGSEGV);
     thread->has_saved_sigmask = false; /* It is in the frame now. */
@@ -227,7 +232,6 @@ void signal_leave(struct ucontext_frame *frame)
 static void syscall_finish(struct call *call, long result)
 {
     struct sigcontext *regs = &call->uc->uc_mcontext;
-    const siginfo_t *signal;
 
     if (result == CALL_REGISTERS_SET)
         return;
@@ -235,20 +239,10 @@ static void syscall_finish(struct call *call, long result)
         regs->rax = (uint64_t)result;
         return;
     }
-    signal = pending_first(call->thread, call->uc->uc_sigmask);
-    if (signal) {
-        const struct kernel_sigaction *action = &g_tables->signals.actions[signal->si_signo];
-        bool handled = action->handler > 1;
-
+    if (pending_first(call->thread, call->uc->uc_sigmask))
         attention_raise(call->thread, ATTENTION_SIGNAL);
-        if (handled &&
-            !(syscall_restart_kind(call->nr) == RESTART_IF_FLAG && action->flags & SA_RESTART)) {
-            syscall_interrupted_by_signal(call);
-            regs->rax = (uint64_t)-EINTR;
-            return;
-        }
-    }
-    /* As if the thread were about to make the call: here after the stop, or at the destination. */
+    /* As if the thread were about to make the call: here after the stop, or at the destination.  If a
+     * handler comes first, deliver() has syscall_before_handler() decide between that and EINTR. */
     regs->rip -= 2;
     regs->rax = (uint64_t)call->nr;
 }

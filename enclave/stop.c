@@ -159,11 +159,14 @@ long stop_all(uint64_t timeout_us)
         stop_resume();
         return error;
     }
-    /* What is pending for the whole process: this host thread blocks everything and has nothing of
-     * its own. */
-    host_syscall(__NR_rt_sigpending, (uint64_t)&g_tables->pending_process_signals, 8, 0, 0, 0, 0);
     g_stop.active = true;
     return 0;
+}
+
+void stop_capture_signals(void)
+{
+    /* This host thread blocks everything and has nothing of its own. */
+    host_syscall(__NR_rt_sigpending, (uint64_t)&g_tables->pending_process_signals, 8, 0, 0, 0, 0);
 }
 
 static void release(void)
@@ -194,6 +197,7 @@ static bool slot_prepare(struct thread *thread)
     }
     thread->attention = ATTENTION_STOP | (thread->pending_count ? ATTENTION_SIGNAL : 0);
     thread->cpu.pending &= ~g_tables->pending_process_signals;
+    thread->restored = 1;
     thread->state = THREAD_STARTING;
     return true;
 }

@@ -14,6 +14,7 @@
 #include <linux/signal.h>
 
 #include "enclave/offsets.h"
+#include "enclave/process.h"
 #include "enclave/sys_thread.h"
 #include "enclave/tables.h"
 
@@ -127,6 +128,11 @@ static void thread_main(void *argument)
         host_syscall(__NR_arch_prctl, ARCH_SET_GS, thread->cpu.gs_base, 0, 0, 0, 0);
     if (thread->name[0])
         host_syscall(__NR_prctl, PR_SET_NAME, (uint64_t)thread->name, 0, 0, 0, 0);
+    if (thread->restored && process_restore_thread()) {
+        log_error("user ids cannot be set as they were at the source");
+        host_syscall(__NR_exit_group, 1, 0, 0, 0, 0, 0);
+    }
+    thread->restored = 0;
     set_signal_stack(thread);
     set_dispatch();
     reraise_pending(thread);
