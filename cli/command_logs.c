@@ -76,6 +76,8 @@ static int follow(struct log *log, struct client *client, const char *path)
     char changes[4096];
     int watch = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     struct pollfd wait[2] = {{.fd = watch, .events = POLLIN}, {.fd = client->fd, .events = POLLIN}};
+    size_t length;
+    bool ended = line_next(&client->reader, &length) != NULL; /* It came right behind the reply. */
 
     if (watch < 0 || inotify_add_watch(watch, path, IN_MODIFY) < 0) {
         fprintf(stderr, "optmig logs: %s cannot be watched: %s\n", path, strerror(errno));
@@ -85,12 +87,13 @@ static int follow(struct log *log, struct client *client, const char *path)
     for (;;) {
         if (!print_rest(log))
             break;
-        if (wait[1].revents)
+        if (ended)
             break;
         if (poll(wait, 2, -1) < 0 && errno != EINTR)
             break;
         while (read(watch, changes, sizeof(changes)) > 0)
             ;
+        ended = wait[1].revents != 0;
     }
     close(watch);
     return EXIT_OK;

@@ -231,6 +231,8 @@ static int run_here(const struct run_options *run, const struct common_options *
     reply = register_here(run, common, &client);
     if (reply && !line_flag(reply, "ok")) {
         client_print_error("run", reply);
+        json_decref(reply);
+        client_close(&client);
         return EXIT_REFUSED;
     }
     units_name_of_program(run->argv[0], name, sizeof(name));

@@ -256,6 +256,26 @@ static struct enclave *make_enclave(struct requester *requester, const json_t *r
     return enclave;
 }
 
+/* Orders of a test to the host processes of a daemon (host/move.c) are given to the daemon. */
+static char **add_test_orders(char **envp)
+{
+    static const char *const names[] = {"OPTMIG_TEST_HOLD", "OPTMIG_TEST_HOLD_FILE"};
+    const size_t most = sizeof(names) / sizeof(names[0]);
+    size_t count = 0;
+    char **longer;
+
+    while (envp[count])
+        count++;
+    longer = realloc(envp, (count + most + 1) * sizeof(*envp));
+    if (!longer)
+        abort();
+    for (size_t i = 0; i < most; i++)
+        if (getenv(names[i]) && asprintf(&longer[count], "%s=%s", names[i], getenv(names[i])) > 0)
+            count++;
+    longer[count] = NULL;
+    return longer;
+}
+
 static bool read_spawn(const json_t *request, struct spawn *out)
 {
     const json_t *env = json_object_get(request, "env"), *cwd = json_object_get(request, "cwd");
@@ -263,6 +283,8 @@ static bool read_spawn(const json_t *request, struct spawn *out)
 
     out->path = units_bytes_from_json(json_object_get(request, "path"));
     out->envp = env ? strings_from_json(env, true) : NULL;
+    if (out->envp)
+        out->envp = add_test_orders(out->envp);
     out->cwd = cwd ? units_bytes_from_json(cwd) : NULL;
     out->umask = (int)line_number(request, "umask", -1);
     out->log_level = log_level_parse(level) >= 0 ? level : NULL;

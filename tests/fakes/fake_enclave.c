@@ -238,7 +238,8 @@ static bool enter(enum om_phase phase)
                                          .memory_bytes = CHUNKS * CHUNK_bytes,
                                          .elapsed_us = 1000};
     const char *point = phase_name((int)phase);
-    bool committed = phase >= OM_PHASE_POSTCOPY;
+    /* The destination that has heard the start token cannot give up any more. */
+    bool committed = phase >= (g_fake.destination ? OM_PHASE_SWITCHOVER : OM_PHASE_POSTCOPY);
 
     g_fake.report.phase_reached = phase;
     g_fake.callbacks.progress(&progress);
@@ -304,7 +305,7 @@ static bool move_out(void)
         return end_with(OM_RESULT_REFUSED, "the destination is not ready");
     if (!enter(OM_PHASE_PRECOPY))
         return false;
-    if (!send_chunks(OM_STREAM_BULK, CHUNKS))
+    if (!send_chunks(OM_STREAM_BULK, CHUNKS) || !hear(SAY_READY))
         return end_with(OM_RESULT_FAILED, "the destination has gone");
     kill(g_fake.child, SIGSTOP);
     if (!enter(OM_PHASE_SWITCHOVER)) {
@@ -341,7 +342,11 @@ static bool move_in(void)
 {
     if (!enter(OM_PHASE_PREPARE) || !hear(SAY_PREPARE) || !say(SAY_READY))
         return end_with(OM_RESULT_FAILED, "the source has gone");
-    if (!enter(OM_PHASE_PRECOPY) || !receive_chunks(OM_STREAM_BULK, CHUNKS) || !hear(SAY_START))
+    if (!enter(OM_PHASE_PRECOPY) || !receive_chunks(OM_STREAM_BULK, CHUNKS))
+        return end_with(OM_RESULT_FAILED, "the source has gone");
+    if (g_fake.cancel)
+        return end_with(OM_RESULT_FAILED, "cancelled at the destination");
+    if (!say(SAY_READY) || !hear(SAY_START))
         return end_with(OM_RESULT_FAILED, "the source has gone");
     if (recv(g_fake.options.fds[0], g_fake.command, sizeof(g_fake.command), MSG_WAITALL) !=
         (ssize_t)sizeof(g_fake.command))
