@@ -14,6 +14,7 @@
 #include <linux/mman.h>
 #include <linux/stat.h>
 
+#include "enclave/file_copy.h"
 #include "enclave/guard.h"
 #include "enclave/tables.h"
 
@@ -83,6 +84,7 @@ struct mapping {
     uint32_t prot, flags;
     int fd; /* -1: anonymous */
     uint32_t kind, area_flags;
+    struct stat file;
     char name[PATH_MAX_bytes];
 };
 
@@ -116,7 +118,7 @@ static long check_shared(const struct mapping *mapping, long open_flags)
 static long check_file(struct mapping *mapping)
 {
     uint64_t fd = (uint32_t)mapping->fd;
-    struct stat status;
+    struct stat *file = &mapping->file;
     long open_flags;
 
     if (fd >= g_facts.host_fd_base)
@@ -124,16 +126,16 @@ static long check_file(struct mapping *mapping)
     open_flags = host_syscall(__NR_fcntl, fd, F_GETFL, 0, 0, 0, 0);
     if (open_flags < 0 || (open_flags & O_PATH))
         return -EBADF;
-    if (host_syscall(__NR_fstat, fd, (uint64_t)&status, 0, 0, 0, 0))
+    if (host_syscall(__NR_fstat, fd, (uint64_t)file, 0, 0, 0, 0))
         return -EBADF;
     if ((open_flags & O_ACCMODE) == O_WRONLY)
         return -EACCES;
-    if (S_ISCHR(status.st_mode) && status.st_rdev == DEV_ZERO) {
+    if (S_ISCHR(file->st_mode) && file->st_rdev == DEV_ZERO) {
         mapping->fd = -1; /* As good as anonymous. */
         return 0;
     }
     read_name(mapping);
-    if (!S_ISREG(status.st_mode)) {
+    if (!S_ISREG(file->st_mode)) {
         log_warn("mmap: mapping of %s is not supported: not a regular file", mapping->name);
         return -ENODEV;
     }
@@ -196,9 +198,22 @@ static long place(const struct mapping *m, uint32_t prot)
     return mm_map_within(&room, m->length, prot, m->kind, m->area_flags, m->name);
 }
 
+static struct file_copy copy_of(const struct mapping *mapping, uint64_t start)
+{
+    return (struct file_copy){
+        .start = start,
+        .length = mapping->length,
+        .offset = mapping->offset,
+        .prot = mapping->prot,
+        .area_flags = mapping->area_flags,
+        .file = &mapping->file,
+    };
+}
+
 /* The memory is mapped writable: reads the file, then sets the protection. */
 static long fill(struct call *call, const struct mapping *mapping, uint64_t start)
 {
+    const struct file_copy copy = copy_of(mapping, start);
     long error;
 
     guard_open(call->thread, start, mapping->length);
@@ -208,7 +223,41 @@ static long fill(struct call *call, const struct mapping *mapping, uint64_t star
         error = mm_protect(start, mapping->length, mapping->prot);
     if (error)
         (void)mm_unmap(start, mapping->length);
+    else if (!(mapping->prot & PROT_WRITE))
+        file_copy_note(&copy);
     return error;
+}
+
+/* Over memory that holds just these bytes already.  As file_copy_reuse. */
+static long map_again(const struct mapping *mapping)
+{
+    const struct file_copy wanted = copy_of(mapping, mapping->address);
+
+    if (!(mapping->flags & MAP_FIXED) || mapping->address % OM_PAGE_SIZE)
+        return 0;
+    if (mapping->fd >= 0 && !(mapping->flags & MAP_FIXED_NOREPLACE)) {
+        long result = file_copy_reuse(&wanted);
+
+        if (result)
+            return result;
+    }
+    file_copy_forget(mapping->address, mapping->length);
+    return 0;
+}
+
+static long map_new(struct call *call, const struct mapping *mapping)
+{
+    bool anonymous = mapping->fd < 0;
+    long address = place(mapping, anonymous ? mapping->prot : PROT_READ | PROT_WRITE);
+    long error = 0;
+
+    if (address < 0)
+        return address;
+    if (!anonymous)
+        error = fill(call, mapping, (uint64_t)address);
+    else if (mapping->flags & (MAP_POPULATE | MAP_LOCKED))
+        populate((uint64_t)address, mapping->length, mapping->prot);
+    return error ? error : address;
 }
 
 long sys_mmap(struct call *call)
@@ -222,25 +271,18 @@ long sys_mmap(struct call *call)
         .offset = call->args[5],
         .kind = AREA_ANONYMOUS,
     };
-    long error = check_mapping(&mapping), address;
+    long result = check_mapping(&mapping);
 
-    if (error)
-        return error;
-    address = place(&mapping, mapping.fd < 0 ? mapping.prot : PROT_READ | PROT_WRITE);
-    if (address < 0)
-        return address;
-    if (mapping.fd >= 0) {
-        error = fill(call, &mapping, (uint64_t)address);
-        if (error)
-            return error;
-    } else if (mapping.flags & (MAP_POPULATE | MAP_LOCKED)) {
-        populate((uint64_t)address, mapping.length, mapping.prot);
-    }
-    return address;
+    if (result == 0)
+        result = map_again(&mapping);
+    if (result == 0)
+        return map_new(call, &mapping);
+    return result < 0 ? result : (long)mapping.address;
 }
 
 long sys_munmap(struct call *call)
 {
+    file_copy_forget(call->args[0], call->args[1]);
     return mm_unmap(call->args[0], call->args[1]);
 }
 
@@ -265,6 +307,8 @@ long sys_mprotect(struct call *call)
     } else if (extra) {
         return -EINVAL;
     }
+    if (prot & PROT_WRITE)
+        file_copy_forget(start, length);
     return mm_protect(start, length, prot & PROT_ALL);
 }
 
@@ -348,6 +392,7 @@ static long remap_fixed(const struct remap *remap, const struct area *area)
     if (to % OM_PAGE_SIZE ||
         (to < remap->old_start + remap->old_length && remap->old_start < to + remap->new_length))
         return -EINVAL;
+    file_copy_forget(to, remap->new_length);
     error = mm_map_fixed(to, remap->new_length, PROT_READ | PROT_WRITE, area->kind, area->flags,
                          mm_area_name(area));
     if (error)
@@ -383,6 +428,7 @@ long sys_mremap(struct call *call)
 
     if (error)
         return error;
+    file_copy_forget(remap.old_start, remap.old_length);
     if (remap.flags & MREMAP_FIXED)
         return remap_fixed(&remap, &area);
     if (remap.new_length > remap.old_length)

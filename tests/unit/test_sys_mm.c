@@ -194,6 +194,63 @@ static void test_unreadable_file(void **state)
     close_file(fd);
 }
 
+/* Maps a page of the file at its place in a copy of all of it; false if it had to be read for that.
+ */
+static bool maps_without_reading(long copy, uint64_t page, int prot, int fd, uint64_t file_page)
+{
+    const uint64_t at = (uint64_t)copy + page * PAGE;
+    long result;
+
+    g_native_failure = (struct native_failure){__NR_pread64, 0, -EIO, false};
+    result = map(at, PAGE, prot, MAP_PRIVATE | MAP_FIXED, fd, file_page * PAGE);
+    g_native_failure.error = 0;
+    if (result == -EIO) {
+        result = map(at, PAGE, prot, MAP_PRIVATE | MAP_FIXED, fd, file_page * PAGE);
+        assert_int_equal(result, at);
+        assert_int_equal(byte_at(copy, page * PAGE + 9), file_byte(file_page * PAGE + 9));
+        return false;
+    }
+    assert_int_equal(result, at);
+    assert_int_equal(byte_at(copy, page * PAGE + 9), file_byte(file_page * PAGE + 9));
+    assert_true(is_mapped(copy + (long)page * PAGE, PAGE, (uint32_t)prot));
+    return true;
+}
+
+/* What the dynamic linker does: the whole, then parts of it at their places. */
+static void test_mapping_again(void **state)
+{
+    int fd = make_file(), other = make_file();
+    long at = map(0, 6 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+
+    (void)state;
+    assert_true(maps_without_reading(at, 1, PROT_READ | PROT_EXEC, fd, 1));
+    assert_true(maps_without_reading(at, 2, PROT_READ, fd, 2));
+    assert_true(is_mapped(at + PAGE, PAGE, PROT_EXEC));
+    assert_false(is_mapped(at + 2 * PAGE, PAGE, PROT_EXEC));
+    assert_true(maps_without_reading(at, 4, RW, fd, 4));
+    *(volatile uint8_t *)(at + 4 * PAGE + 9) = 0; /* no longer what the file says */
+    assert_false(maps_without_reading(at, 4, PROT_READ, fd, 4));
+
+    at = map(0, 5 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_false(maps_without_reading(at, 1, PROT_READ, fd, 2)); /* another place in the file */
+    at = map(0, 5 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_false(maps_without_reading(at, 1, PROT_READ, other, 1)); /* another file */
+    at = map(0, 5 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_int_equal(call(sys_mprotect, (uint64_t)at + 2 * PAGE, PAGE, RW, 0, 0, 0), 0);
+    assert_false(maps_without_reading(at, 2, PROT_READ, fd, 2));
+    at = map(0, 5 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_int_equal(call(sys_munmap, (uint64_t)at, PAGE, 0, 0, 0, 0), 0);
+    assert_false(maps_without_reading(at, 0, PROT_READ, fd, 0));
+    at = map(0, 4 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    assert_true(remap(at, 4 * PAGE, 4 * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED, HINT) == (long)HINT);
+    assert_false(maps_without_reading(at, 1, PROT_READ, fd, 1));
+    at = map(0, 4 * PAGE, PROT_READ, MAP_PRIVATE, fd, 0);
+    map((uint64_t)at + PAGE, PAGE, RW, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
+    assert_false(maps_without_reading(at, 1, PROT_READ, fd, 1));
+    close_file(fd);
+    close_file(other);
+}
+
 static void test_where(void **state)
 {
     const int anonymous = MAP_PRIVATE | MAP_ANONYMOUS;
@@ -508,6 +565,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_file_over_other_memory, create, destroy),
         cmocka_unit_test_setup_teardown(test_refused_files, create, destroy),
         cmocka_unit_test_setup_teardown(test_unreadable_file, create, destroy),
+        cmocka_unit_test_setup_teardown(test_mapping_again, create, destroy),
         cmocka_unit_test_setup_teardown(test_where, create, destroy),
         cmocka_unit_test_setup_teardown(test_bad_mappings, create, destroy),
         cmocka_unit_test_setup_teardown(test_populate, create, destroy),
