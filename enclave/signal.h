@@ -20,6 +20,15 @@ struct signal_state {
     struct kernel_sigaction actions[SIGNAL_COUNT + 1]; /* by signal number */
 };
 
+enum { SIGNAL_QUEUE_MAX = 128 };
+
+struct signal_queue {
+    uint64_t set; /* bit n-1: signal n is in it */
+    uint32_t count;
+    uint32_t reserved;
+    siginfo_t infos[SIGNAL_QUEUE_MAX];
+};
+
 #define SIGNAL_BIT(n) (1ULL << ((n)-1))
 /* Never blocked, whatever the program asks: SIGSYS carries its system calls, STOP stops it. */
 #define SIGNALS_KEPT (SIGNAL_BIT(SIGSYS) | SIGNAL_BIT(OM_SIGNAL_STOP))

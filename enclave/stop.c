@@ -163,10 +163,35 @@ long stop_all(uint64_t timeout_us)
     return 0;
 }
 
+/* Takes them out of the kernel's queue, with their values; this host thread blocks everything and has
+ * nothing of its own.  What is pending for one thread keeps its number only (cpu.pending). */
 void stop_capture_signals(void)
 {
-    /* This host thread blocks everything and has nothing of its own. */
-    host_syscall(__NR_rt_sigpending, (uint64_t)&g_tables->pending_process_signals, 8, 0, 0, 0, 0);
+    struct signal_queue *queue = &g_tables->process_signals;
+    uint64_t zero[2] = {0, 0};
+    long number;
+
+    queue->count = 0;
+    host_syscall(__NR_rt_sigpending, (uint64_t)&queue->set, 8, 0, 0, 0, 0);
+    queue->set &= ~SIGNALS_KEPT;
+    while (queue->set && queue->count < SIGNAL_QUEUE_MAX) {
+        number = host_syscall(__NR_rt_sigtimedwait, (uint64_t)&queue->set,
+                              (uint64_t)&queue->infos[queue->count], (uint64_t)zero, 8, 0, 0);
+        if (number <= 0)
+            break;
+        queue->count++;
+    }
+}
+
+static void queue_signals_again(void)
+{
+    struct signal_queue *queue = &g_tables->process_signals;
+
+    for (uint32_t i = 0; i < queue->count; i++)
+        host_syscall(__NR_rt_sigqueueinfo, g_facts.process_id, (uint64_t)queue->infos[i].si_signo,
+                     (uint64_t)&queue->infos[i], 0, 0, 0);
+    queue->count = 0;
+    queue->set = 0;
 }
 
 static void release(void)
@@ -178,6 +203,7 @@ static void release(void)
 
 void stop_resume(void)
 {
+    queue_signals_again();
     release();
 }
 
@@ -196,7 +222,7 @@ static bool slot_prepare(struct thread *thread)
         return false;
     }
     thread->attention = ATTENTION_STOP | (thread->pending_count ? ATTENTION_SIGNAL : 0);
-    thread->cpu.pending &= ~g_tables->pending_process_signals;
+    thread->cpu.pending &= ~g_tables->process_signals.set;
     thread->restored = 1;
     thread->state = THREAD_STARTING;
     return true;
@@ -223,13 +249,8 @@ long stop_restore_threads(void)
 
 void stop_release(void)
 {
-    uint64_t pending = g_tables->pending_process_signals;
-
-    g_tables->pending_process_signals = 0;
+    queue_signals_again();
     release();
-    for (int signal = 1; signal <= SIGNAL_COUNT; signal++)
-        if (pending & SIGNAL_BIT(signal))
-            host_syscall(__NR_kill, g_facts.process_id, (uint64_t)signal, 0, 0, 0, 0);
 }
 
 static uint32_t add_page(uint64_t *pages, uint32_t count, uint32_t capacity, uint64_t address)

@@ -25,7 +25,7 @@ struct tables {
     char exe_path[4096];
     struct thread_table threads;
     struct signal_state signals;
-    uint64_t pending_process_signals; /* of the whole process, blocked at the stop */
+    struct signal_queue process_signals; /* pending for the whole process at the stop */
     struct fd_state fds;
     struct timer_state timers;
     struct process_state process;
