@@ -203,7 +203,8 @@ static void publish(const struct om_clock_page *next)
     /* The exchange is a full fence: readers see the odd number before the TSC below is read. */
     __atomic_exchange_n(&page->sequence, page->sequence + 1, __ATOMIC_SEQ_CST);
     tsc = read_tsc();
-    monotonic_ns = line_at(page, tsc);
+    /* Rounded up: a reader of the old line whose TSC was read a little late is not ahead of us. */
+    monotonic_ns = line_at(page, tsc) + 1;
     page->tsc_base = tsc;
     page->monotonic_ns = monotonic_ns;
     page->realtime_ns = monotonic_ns + offset;
