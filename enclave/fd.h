@@ -21,6 +21,8 @@ enum fd_kind {
     FD_SOCKET,     /* not listening: unconnected, connected or connecting */
     FD_LISTENER,
     FD_SOCKETPAIR, /* unix, both ends inside the enclave */
+    FD_SIGNALFD,
+    FD_INOTIFY,
     FD_UNSUPPORTED /* named in `what` when a move is asked for */
 };
 

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What the files about descriptors share.  fd.c keeps the table, fd_move.c drives a move through
+ * all open files, fd_describe.c says to the destination what it must have; fd_file.c, fd_pipe.c,
+ * fd_event.c, fd_epoll.c and fd_socket.c know one kind each; sys_fd.c, sys_socket.c and sys_ioctl.c
+ * are the program's calls.
+ *
+ * While the program runs, the mover must not open anything, not even for a moment: the number would
+ * be missing when the program opens something and counts on the lowest free one.  So fd_prepare
+ * does with readlink, fstat and what was opened before the program started; at the stop all is
+ * allowed.
+ */
+#pragma once
+
+#include <asm/unistd.h>
+
+#include "enclave/fd.h"
+#include "enclave/tables.h"
+
+/* Not in the kernel's headers for programs. */
+enum { PATH_bytes = 4096 };
+enum fd_socket_family { FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10, FAMILY_NETLINK = 16 };
+enum fd_socket_type {
+    TYPE_STREAM = 1,
+    TYPE_DATAGRAM = 2,
+    TYPE_SEQPACKET = 5,
+    TYPE_MASK = 0xf,
+};
+
+/* Of the socket calls: the same bits as O_NONBLOCK and O_CLOEXEC. */
+#define FD_AT_CWD ((uint64_t)(int64_t)-100)
+
+static inline struct fd_state *fd_state(void)
+{
+    return &g_tables->fds;
+}
+
+static inline uint64_t fd_address_of(const void *pointer)
+{
+    return (uint64_t)(uintptr_t)pointer;
+}
+
+static inline long fd_kernel(long nr, uint64_t a, uint64_t b, uint64_t c, uint64_t d)
+{
+    return host_syscall(nr, a, b, c, d, 0, 0);
+}
+
+static inline long fd_control(long fd, uint32_t command, uint64_t argument)
+{
+    return fd_kernel(__NR_fcntl, (uint64_t)fd, command, argument, 0);
+}
+
+static inline void fd_close_number(long fd)
+{
+    if (fd >= 0)
+        fd_kernel(__NR_close, (uint64_t)fd, 0, 0, 0);
+}
+
+/* ---- the table (fd.c); "locked": the caller holds fd_state()->lock or every thread is parked ----
+ */
+
+/* The program's numbers are below. */
+uint32_t fd_numbers_end(void);
+/* The open file behind a number; NULL: none recorded.  Locked. */
+struct open_file *fd_find(uint64_t fd);
+uint32_t fd_index_of(const struct open_file *file);
+struct open_file *fd_file_at(uint32_t index);
+
+/* A descriptor was made for a new open file, of which `model` says what is known.  A number that
+ * belongs to the host is closed again: -EMFILE.  Takes fd (or a negative error) and returns it. */
+long fd_made(long fd, const struct open_file *model, bool cloexec);
+/* Two at once, which know each other (kinds with `other`). */
+long fd_made_pair(const int32_t fds[2], const struct open_file models[2], bool cloexec);
+/* A descriptor was made for the open file behind `of`. */
+long fd_duplicated(long fd, uint64_t of, bool cloexec);
+/* The number was closed, or is about to be. */
+void fd_gone(uint64_t fd);
+void fd_gone_locked(uint64_t fd);
+void fd_set_cloexec(uint64_t fd, bool cloexec);
+uint32_t fd_pool_take(struct fd_pool *pool, void *elements, size_t size, size_t link,
+                      uint32_t capacity);
+void fd_pool_return(struct fd_pool *pool, void *elements, size_t size, size_t link, uint32_t index);
+#define FD_TAKE(pool, array, link)                                                                 \
+    fd_pool_take(&fd_state()->pool, fd_state()->array, sizeof(fd_state()->array[0]),               \
+                 (size_t)((char *)&fd_state()->array[0].link - (char *)&fd_state()->array[0]),     \
+                 (uint32_t)OM_ARRAY_LENGTH(fd_state()->array) - 1)
+#define FD_RETURN(pool, array, link, index)                                                        \
+    fd_pool_return(&fd_state()->pool, fd_state()->array, sizeof(fd_state()->array[0]),             \
+                   (size_t)((char *)&fd_state()->array[0].link - (char *)&fd_state()->array[0]),   \
+                   index)
+
+/* Meets each open file once, in the order of its lowest number, which is then file->fd.  Locked, at
+ * least at each step.  Start with struct fd_walk walk = fd_walk(). */
+struct fd_walk {
+    uint32_t next, pass;
+};
+struct fd_walk fd_walk(void);
+struct open_file *fd_walk_next(struct fd_walk *walk);
+
+/* A copy of a string or of bytes in the tables; 0 or false: no room. Locked. */
+uint32_t fd_path_keep(const char *path);
+const char *fd_path(uint32_t at);
+uint8_t *fd_data_room(size_t length, struct fd_data *out); /* NULL: no room */
+const uint8_t *fd_data_at(const struct fd_data *data);     /* NULL: not inside the buffer */
+
+/* Fills out_obstacle and returns error. */
+long fd_refuse(struct fd_obstacle *out, int32_t fd, long error, const char *format, ...)
+    OM_PRINTF(4, 5);
+
+const char *fd_kind_name(uint8_t kind); /* for messages */
+
+/* Makes the table agree with the kernel: descriptors that came by a message are recorded, records
+ * whose descriptor is gone are dropped.  Takes the lock step by step. 0 or -errno. */
+long fd_reconcile(void);
+
+/* ---- a move (fd_move.c) ---- */
+
+/* Gives the descriptor `made` the number `wanted`, which is free; closes `made` if it is another.
+ * Negative numbers pass through.  Returns wanted or -errno. */
+long fd_place(long made, int32_t wanted);
+long fd_place_pair(const int32_t made[2], const int32_t wanted[2]);
+/* Out of the way of the program's numbers; closes fd. */
+long fd_move_up(long fd);
+/* On one machine the destination needs what the source has not closed yet: waits a moment, and says
+ * whether it makes sense to try again (2 s for the whole restore). */
+bool fd_wait_for_source(void);
+/* Reads a small file whole (of /proc); length or -errno.  Opens it: not while the program runs. */
+long fd_read_file(const char *path, char *out, size_t capacity);
+
+/* ---- the description (fd_describe.c) ---- */
+
+void fd_describe_machine(void); /* learns where it is; before the program runs */
+
+/* ---- kinds ----
+ * capture:  at the source, parked; 0, or -errno and an obstacle
+ * restore:  at the destination; makes the object and gives it the number file->fd; 0 or -errno */
+
+/* fd_file.c */
+long fd_link(int32_t fd, char *out, size_t capacity); /* of /proc/self/fd; length or -errno */
+long fd_classify(int32_t fd, struct open_file *out);  /* 0 or -errno; opens nothing */
+long fd_plain_look(int32_t fd, struct open_file *file, char *path, struct fd_obstacle *out);
+long fd_plain_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_plain_restore(struct open_file *file);
+long fd_plain_open(const char *path, uint32_t flags,
+                   uint32_t type); /* as at restore; fd or -errno */
+long fd_stdio_restore(struct open_file *file, const long kept[3]);
+long fd_classify_inherited(int32_t fd, struct open_file *out);
+void fd_locks_restore(void); /* all of them */
+bool fd_is_inherited(uint64_t device, uint64_t inode, int32_t *out_number);
+
+/* fd_pipe.c */
+long fd_pipe_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_pipe_restore(struct open_file *file);
+
+/* fd_event.c */
+long fd_event_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_event_restore(struct open_file *file);
+long fd_timer_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_timer_restore(struct open_file *file);
+/* A moment on the program's clock for the kernel's; never 0, which would disarm a timer. */
+uint64_t fd_timer_to_host(int32_t clock, uint64_t program_ns);
+long fd_signal_restore(struct open_file *file);
+long fd_inotify_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_inotify_restore(struct open_file *file);
+void fd_inotify_clear(struct open_file *file); /* gives the watches back */
+
+/* fd_epoll.c */
+long fd_epoll_capture(struct open_file *file, struct fd_obstacle *out);
+/* epoll_ctl has succeeded.  0, or -ENOSPC: not recorded. Locked. */
+long fd_epoll_record(uint64_t set_fd, int32_t operation, uint64_t fd, uint32_t events,
+                     uint64_t data);
+long fd_epoll_restore(struct open_file *file); /* empty */
+void fd_epoll_fill(struct open_file *file);    /* when everything else exists */
+void fd_epoll_clear(struct open_file *file);   /* the set is gone */
+void fd_epoll_forget(struct open_file *file);  /* the file is gone: it leaves all sets */
+
+/* fd_socket.c */
+long fd_socket_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_socket_restore(struct open_file *file);
+void fd_socket_restore_begin(void);
+void fd_socket_restore_end(void);
+void fd_socket_clear(struct open_file *file); /* gives the options back */
+bool fd_socket_is_inet(const struct fd_socket *socket);
+uint16_t fd_address_family(const struct fd_address *address);
+uint16_t fd_address_port(const struct fd_address *address); /* network order */
+bool fd_address_is_name(const struct fd_address *address);  /* worth to be bound to */
+void fd_address_path(const struct fd_address *address, char out[FD_ADDRESS_bytes]);
+
+/* fd_pair.c */
+long fd_pair_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_pair_restore(struct open_file *file);
+void fd_socket_share(const struct open_file *file, bool share);
+/* What setsockopt was given, for a new socket at the destination. Locked. */
+void fd_option_record(struct open_file *file, int32_t level, int32_t name, const void *value,
+                      uint32_t length);
+/* NULL: never set, or not recorded. Locked. */
+const struct fd_option *fd_option_find(const struct open_file *file, int32_t level, int32_t name);
+int32_t fd_option_number(const struct open_file *file, int32_t level,
+                         int32_t name); /* 0: never set */
+void fd_options_apply(long fd, const struct open_file *file);
+void fd_socket_local(int32_t fd, struct fd_address *out);     /* getsockname; length 0: none */
+bool fd_socket_is_connection(const struct fd_socket *socket); /* SOCK_STREAM, SOCK_SEQPACKET */
+
+/* sys_fd.c; for ioctl */
+long fd_set_status_flags(uint64_t fd, uint32_t flags);
+long fd_get_status_flags(uint64_t fd);
