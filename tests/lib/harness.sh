@@ -75,6 +75,11 @@ check() {
     shift
     wanted "$promise" || return 0
     CASE=$(mktemp -d "$WORK/case.XXXXXX")
+    : > "$CASE/note"
+    local log
+    for log in "$WORK"/*.log; do
+        [ -e "$log" ] && stat -c %s "$log" > "$CASE/$(basename "$log").size"
+    done
     local begun=$EPOCHREALTIME
     ( set -eo pipefail; "$@" ) > "$CASE/output" 2>&1 < /dev/null &
     local runner=$! watchdog
@@ -97,6 +102,7 @@ check() {
         sed 's/^/      | /' "$CASE/output" | tail -n 60
         show_logs
         counted failed
+        echo "$PART: $promise" >> "$TESTS_COUNTS.failed"
         daemons_restart_if_started
     fi
     # A victim that a failed case left behind must not disturb the next one.
@@ -108,20 +114,28 @@ seconds_since() {
     awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.1f", b - a }'
 }
 
+# What the daemons and the enclaves have logged since the case began.
 show_logs() {
-    local log
-    for log in "$WORK"/*.log "$CASE"/*.log; do
-        [ -s "$log" ] || continue
-        echo "      | --- $(basename "$log"), its end"
-        tail -n 25 "$log" | cut -c1-400 | sed 's/^/      | /'
+    local log from
+    for log in "$WORK"/*.log; do
+        from=$(cat "$CASE/$(basename "$log").size" 2>/dev/null)
+        show_log "$log" $((${from:-0} + 1)) 25
     done
-    for log in alpha beta; do
-        [ -d "$WORK/$log" ] || continue
-        find "$WORK/$log" -name '*.log' -newer "$CASE" -size +0 2>/dev/null | tail -n 4 | while read -r file; do
-            echo "      | --- $log: $(basename "$file"), its end"
-            tail -n 12 "$file" | cut -c1-400 | tr -cd '[:print:]\n\t' | sed 's/^/      | /'
+    for log in "$CASE"/*.log; do
+        [ -e "$log" ] && show_log "$log" 1 15
+    done
+    find "$WORK"/alpha "$WORK"/beta -name '*.log' -newer "$CASE/note" -size +0 2>/dev/null | tail -n 6 |
+        while read -r log; do
+            show_log "$log" 1 12
         done
-    done
+}
+
+show_log() { # FILE FROM-BYTE LINES
+    local lines
+    lines=$(tail -c "+$2" "$1" | tr -cd '[:print:]\n\t' | tail -n "$3" | cut -c1-300)
+    [ -n "$lines" ] || return 0
+    echo "      | --- ${1#"$WORK"/}"
+    sed 's/^/      | /' <<< "$lines"
 }
 
 # until_true SECONDS COMMAND...: polls it.
