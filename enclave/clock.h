@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Time as the program sees it.  CLOCK_REALTIME is the host's.  CLOCK_MONOTONIC and BOOTTIME are the
- * host's plus an offset in the tables, set at each move so that they go on from the source's reading
- * plus the time that passed: they never jump back and never hide the pause.
+ * host's plus an offset in the tables, set at each move so that they go on from the source's
+ * reading plus the time that passed: they never jump back and never hide the pause.
  */
 #pragma once
 
