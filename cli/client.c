@@ -3,6 +3,7 @@
 #include "cli/client.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <poll.h>
 #include <stdarg.h>
@@ -15,6 +16,18 @@
 #include "cli/locate.h"
 #include "cli/units.h"
 
+/* A socket that never takes the place of stdin, stdout or stderr if one of those is closed. */
+static int make_socket(void)
+{
+    int low = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), fd;
+
+    if (low < 0 || low > STDERR_FILENO)
+        return low;
+    fd = fcntl(low, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+    close(low);
+    return fd;
+}
+
 int client_connect(struct client *out_client, const char *dir, char *reason, size_t reason_size)
 {
     struct sockaddr_un address;
@@ -26,7 +39,7 @@ int client_connect(struct client *out_client, const char *dir, char *reason, siz
         return -ENAMETOOLONG;
     }
     snprintf(out_client->dir, sizeof(out_client->dir), "%s", dir);
-    out_client->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    out_client->fd = make_socket();
     if (out_client->fd < 0 || connect(out_client->fd, (struct sockaddr *)&address, sizeof(address)))
         error = -errno;
     if (!error)

@@ -175,7 +175,8 @@ void daemon_enclave_settled(struct enclave *enclave); /* a move in or out has en
 
 /* ---- daemon_enclaves.c ---- */
 struct enclave *enclave_new(struct daemon *daemon, const char *name);
-void enclave_free(struct enclave *enclave); /* also takes it off the list */
+void enclave_take_name(struct enclave *enclave); /* it runs: older records of its name go */
+void enclave_free(struct enclave *enclave);      /* also takes it off the list */
 bool enclave_live(const struct enclave *enclave);
 struct enclave *enclave_find(struct daemon *daemon,
                              const char *name); /* a live one before a record */

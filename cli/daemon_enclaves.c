@@ -27,7 +27,7 @@ struct enclave *enclave_find(struct daemon *daemon, const char *name)
 {
     for (struct enclave *e = daemon->enclaves; e; e = e->next)
         if (!strcmp(e->name, name))
-            return e; /* There is one of a name: enclave_new takes the record away. */
+            return e; /* The newest is first, so a live one comes before a record. */
     return NULL;
 }
 
@@ -46,12 +46,10 @@ static void forget_old_records(struct daemon *daemon)
 
 struct enclave *enclave_new(struct daemon *daemon, const char *name)
 {
-    struct enclave *old = enclave_find(daemon, name), *enclave = calloc(1, sizeof(*enclave));
+    struct enclave *enclave = calloc(1, sizeof(*enclave));
 
     if (!enclave)
         abort();
-    if (old)
-        enclave_free(old);
     forget_old_records(daemon);
     enclave->daemon = daemon;
     snprintf(enclave->name, sizeof(enclave->name), "%s", name);
@@ -61,6 +59,17 @@ struct enclave *enclave_new(struct daemon *daemon, const char *name)
     enclave->next = daemon->enclaves;
     daemon->enclaves = enclave;
     return enclave;
+}
+
+void enclave_take_name(struct enclave *enclave)
+{
+    struct enclave *e = enclave->daemon->enclaves, *next;
+
+    for (; e; e = next) {
+        next = e->next;
+        if (e != enclave && !enclave_live(e) && !strcmp(e->name, enclave->name))
+            enclave_free(e);
+    }
 }
 
 void enclave_free(struct enclave *enclave)
@@ -245,6 +254,7 @@ void enclave_check_ended(struct enclave *enclave)
         daemon_enclave_ended(daemon);
         return;
     }
+    enclave_take_name(enclave);
     if (enclave->state == ENCLAVE_STARTING)
         requesters_started(enclave); /* A program can end before the news of its start is read. */
     enclave->state = enclave->arriving || enclave->lost ? ENCLAVE_LOST

@@ -12,6 +12,7 @@ static void on_started(struct enclave *enclave, json_t *event)
     if (enclave->state != ENCLAVE_STARTING)
         return;
     enclave->state = ENCLAVE_RUNNING;
+    enclave_take_name(enclave);
     daemon_log(enclave->daemon, OM_LOG_INFO, "%s: started, pid %d", enclave->name, enclave->pid);
     requesters_started(enclave);
 }
@@ -36,6 +37,7 @@ static void on_running(struct enclave *enclave, json_t *event)
     if (enclave->state != ENCLAVE_RECEIVING)
         return;
     enclave->state = ENCLAVE_RUNNING;
+    enclave_take_name(enclave);
     enclave->arriving = true;
     daemon_log(enclave->daemon, OM_LOG_INFO, "%s: runs here now, pid %d", enclave->name,
                enclave->pid);

@@ -363,7 +363,8 @@ static void request_ls(struct requester *requester, const json_t *request)
 
     (void)request;
     for (struct enclave *e = requester->daemon->enclaves; e; e = e->next)
-        json_array_append_new(list, enclave_to_json(e, false));
+        if (enclave_find(requester->daemon, e->name) == e)
+            json_array_append_new(list, enclave_to_json(e, false));
     requester_reply(requester, json_pack("{s:b, s:o}", "ok", 1, "enclaves", list));
 }
 

@@ -155,9 +155,11 @@ static void parse_options(struct daemon_options *options, int argc, char **argv)
 
 /* ---- State directory ---- */
 
-/* Makes the directory and its parents.  One that exists must be ours alone to write. */
-static void make_state_dir(const char *dir)
+/* Makes the directory and its parents.  One that exists must be ours alone to write.  Its absolute
+ * path, since host processes and clients work elsewhere. */
+static const char *make_state_dir(const char *dir)
 {
+    static char absolute[PATH_MAX];
     char path[PATH_MAX];
     struct stat status;
 
@@ -178,6 +180,23 @@ static void make_state_dir(const char *dir)
         die("%s: others may write there; it must be this user's own (chmod 700), "
             "or choose another with --state",
             dir);
+    if (!realpath(dir, absolute))
+        die("%s: %s", dir, strerror(errno));
+    return absolute;
+}
+
+/* Paths below it are told in JSON, and one of them is the address of a socket. */
+static void check_state_name(const char *dir)
+{
+    struct sockaddr_un address;
+    json_t *text = json_string(dir);
+
+    if (!text)
+        die("%s: the path must be UTF-8", dir);
+    json_decref(text);
+    if (!locate_control_socket(dir, &address))
+        die("%s: too long for the path of a socket (at most %zu bytes)", dir,
+            sizeof(address.sun_path) - sizeof("/control.sock"));
 }
 
 static void lock_state(struct daemon *daemon)
@@ -252,9 +271,7 @@ static void listen_control(struct daemon *daemon)
     struct sockaddr_un address;
     mode_t before;
 
-    if (!locate_control_socket(daemon->options.state, &address))
-        die("%s: too long for the path of a socket (%zu bytes)", daemon->options.state,
-            sizeof(address.sun_path) - sizeof("/control.sock"));
+    locate_control_socket(daemon->options.state, &address);
     daemon->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (daemon->control_fd < 0)
         die("socket: %s", strerror(errno));
@@ -454,11 +471,23 @@ static void clean_up(struct daemon *daemon)
         close(daemon->lock_fd);
 }
 
+/* A socket or file in the place of stderr would get what is said there. */
+static void fill_standard_descriptors(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDWR);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+}
+
 int main(int argc, char **argv)
 {
     static struct daemon daemon = {.control_fd = -1, .tcp_fd = -1};
-    json_t *state;
 
+    fill_standard_descriptors();
     parse_options(&daemon.options, argc, argv);
     /* Nothing that the daemon was started with may reach an enclave by accident. */
     close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
@@ -466,11 +495,8 @@ int main(int argc, char **argv)
         die("%s: cannot be executed; it is built and installed together with optmigd, or named "
             "by OPTMIG_HOST_PROGRAM",
             daemon.host_program);
-    state = json_string(daemon.options.state);
-    if (!state)
-        die("--state: must be UTF-8");
-    json_decref(state);
-    make_state_dir(daemon.options.state);
+    daemon.options.state = make_state_dir(daemon.options.state);
+    check_state_name(daemon.options.state);
     lock_state(&daemon);
     make_key(&daemon);
     make_log_dir(&daemon);

@@ -198,6 +198,35 @@ class State(DaemonTest):
         process.terminate()
         self.assertEqual(process.wait(PATIENCE), 0)
 
+    def test_relative_path(self):
+        with open(os.path.join(self.directory, "log"), "wb") as log:
+            process = self.background([OPTMIGD, "--state", "rel"], env=ENVIRONMENT, cwd=self.directory, stderr=log)
+        run = lambda *a: subprocess.run([OPTMIG, "--host", os.path.join(self.directory, "rel"), *a], env=ENVIRONMENT,
+                                        capture_output=True, text=True, timeout=PATIENCE)
+        run("ping", "--wait", "20s")
+        self.assertEqual(run("run", "echo", "hi").stdout, "hi\n")
+        self.assertEqual(run("run", "--name", "kv", "--detach", "echo", "hi").returncode, 0)
+        self.assertTrue(until(lambda: run("logs", "kv").stdout == "hi\n"))
+        process.terminate()
+        self.assertEqual(process.wait(PATIENCE), 0)
+
+    def test_closed_standard_descriptors(self):
+        a = self.daemon("a")
+        self.detach(a)
+        for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+            script = '"$@" %s; echo $?' % closed
+            command = [OPTMIG, "--host", a.state, "status", "kw"]
+            result = subprocess.run(["sh", "-c", script, "sh", *command], capture_output=True, text=True, env=ENVIRONMENT,
+                                    timeout=PATIENCE)
+            self.assertEqual(result.stdout, "1\n", closed)
+        state = os.path.join(self.directory, "closed")
+        process = self.background(["sh", "-c", 'exec "$0" --state "$1" <&- >&- 2>&-', OPTMIGD, state], env=ENVIRONMENT)
+        self.assertTrue(until(lambda: os.path.exists(os.path.join(state, "control.sock"))))
+        with open(os.path.join(state, "pid")) as file:
+            self.assertEqual(file.read(), "%d\n" % process.pid)
+        process.terminate()
+        self.assertEqual(process.wait(PATIENCE), 0)
+
     def refused_start(self, *arguments):
         result = subprocess.run([OPTMIGD, *arguments], capture_output=True, text=True, timeout=PATIENCE,
                                 env=ENVIRONMENT)
@@ -385,6 +414,11 @@ class Run(DaemonTest):
         self.assertEqual(result.returncode, 1)
         self.assertIn("Exec format error", result.stderr)
         self.assertEqual(a.enclaves(), {})
+        self.detach(a, "broken", ("true",))
+        self.assertTrue(until(lambda: a.enclaves()["broken"]["state"] == "exited"))
+        self.assertEqual(a.run("run", "--detach", "--", broken).returncode, 1)
+        self.assertEqual(a.enclaves()["broken"]["state"], "exited")  # The record of the last one that ran.
+        self.assertEqual(len(a.enclaves()), 1)
         reply = json.loads(a.ask(b"{\"request\":\"run\",\"argv\":[\"x\"],\"path\":\"/nowhere/x\"}\n"))
         self.assertEqual((reply["ok"], reply["exit_status"]), (False, 127))
         self.assertEqual(a.run("run", "--detach", "no-such-program").returncode, 127)
