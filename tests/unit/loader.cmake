@@ -39,6 +39,7 @@ optmig_native_test(test_elf enclave/elf.c enclave/text.c)
 optmig_native_test(test_text enclave/string.c enclave/text.c enclave/random.c enclave/lock.c
   enclave/log.c)
 optmig_native_test(test_vdso host/clock.c native_host.c)
+optmig_native_test(test_host_clock native_host.c) # includes host/clock.c
 optmig_native_test(test_loader ${OPTMIG_NATIVE_BASE} enclave/sys_mm.c enclave/file_copy.c enclave/elf.c
   enclave/loader.c enclave/loader_stack.c enclave/random.c enclave/vdso.c enclave/vdso_image.S
   host/clock.c native_host.c)
@@ -61,7 +62,7 @@ endif()
 
 foreach(name test_vdso test_loader)
   set_source_files_properties(${CMAKE_SOURCE_DIR}/host/clock.c ${OPTMIG_UNIT_DIR}/native_host.c
-    ${OPTMIG_UNIT_DIR}/test_vdso.c PROPERTIES COMPILE_DEFINITIONS _GNU_SOURCE)
+    ${OPTMIG_UNIT_DIR}/test_vdso.c ${OPTMIG_UNIT_DIR}/test_host_clock.c PROPERTIES COMPILE_DEFINITIONS _GNU_SOURCE)
   add_dependencies(${name} optmig-vdso)
 endforeach()
 add_test(NAME unit-test_vdso COMMAND test_vdso ${OPTMIG_VDSO_IMAGE})
@@ -86,4 +87,4 @@ target_compile_definitions(test_loader PRIVATE
 add_dependencies(test_loader loaded-static loaded-static-pie)
 
 set_tests_properties(unit-test_mm unit-test_sys_mm unit-test_clock unit-test_elf unit-test_text
-  unit-test_vdso unit-test_loader PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
+  unit-test_vdso unit-test_host_clock unit-test_loader PROPERTIES SKIP_RETURN_CODE 77 TIMEOUT 120)
