@@ -484,6 +484,9 @@ static long capture(void)
     g_out.captured = true;
     if (error)
         return fail(error, "%s", obstacle.what);
+    /* Before: an interval timer whose signal waits is armed again when that is taken.  After: a timer
+     * may fire before it is read. */
+    stop_capture_signals();
     error = timers_capture();
     if (error)
         return fail(error, "a timer could not be read: error %ld", -error);
@@ -664,8 +667,10 @@ static void finish_report(long error)
     struct source_counts counts;
 
     source_counts(&counts);
-    if (error == -ECANCELED)
+    if (error == -ECANCELED) {
         g_out.cancelled = true;
+        (void)fail(error, "cancelled");
+    }
     if (error && !report->reason[0])
         str_copy(report->reason, sealed_reason()[0] ? sealed_reason() : "the move failed",
                  sizeof(report->reason));

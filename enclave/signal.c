@@ -105,6 +105,15 @@ static void attention_raise(struct thread *thread, uint32_t bits)
     __atomic_or_fetch(&thread->attention, bits, __ATOMIC_SEQ_CST);
 }
 
+void signal_info_translate(siginfo_t *info)
+{
+    if (info->si_code == SI_TIMER)
+        info->si_tid = timers_virtual_id(info->si_tid);
+    else if ((info->si_code == SI_USER || info->si_code == SI_TKILL || info->si_code == SI_QUEUE) &&
+             (uint32_t)info->si_pid == g_facts.process_id)
+        info->si_pid = (int)g_tables->threads.process_id;
+}
+
 static void pending_push(struct thread *thread, const siginfo_t *info)
 {
     int number = info->si_signo;
@@ -117,8 +126,7 @@ static void pending_push(struct thread *thread, const siginfo_t *info)
         return;
     }
     thread->pending[thread->pending_count] = *info;
-    if (info->si_code == SI_TIMER)
-        thread->pending[thread->pending_count].si_tid = timers_virtual_id(info->si_tid);
+    signal_info_translate(&thread->pending[thread->pending_count]);
     thread->pending_count++;
 }
 

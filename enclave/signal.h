@@ -45,6 +45,9 @@ void signal_unblock(uint64_t old);
 /* Takes the first waiting signal that the mask lets through; call with all signals blocked. */
 bool signal_pending_pop(struct thread *thread, uint64_t mask, siginfo_t *out_info);
 
+/* Ids that the kernel put into a signal become the program's own. */
+void signal_info_translate(siginfo_t *info);
+
 void signal_state_create(void);  /* the table from what the host process inherited */
 void signal_install_one(int number);
 void signal_install_all(void); /* the kernel's table from the program's; at start and after a move */

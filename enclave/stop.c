@@ -70,6 +70,8 @@ void stop_park(struct thread *thread, struct ucontext *uc)
     uint32_t order = __atomic_load_n(&g_stop.ordered, __ATOMIC_SEQ_CST);
 
     if (order) {
+        __atomic_store_n(&thread->pending_late, 0, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&thread->parking, 1, __ATOMIC_SEQ_CST);
         save_state(thread, uc);
         __atomic_store_n(&thread->parked, order, __ATOMIC_SEQ_CST);
         __atomic_add_fetch(&g_stop.changes, 1, __ATOMIC_SEQ_CST);
@@ -77,6 +79,7 @@ void stop_park(struct thread *thread, struct ucontext *uc)
         while (__atomic_load_n(&g_stop.ordered, __ATOMIC_SEQ_CST) == order)
             futex_wait(&g_stop.ordered, order, -1);
         thread->cpu.pending = 0; /* Still pending in this kernel. */
+        __atomic_store_n(&thread->parking, 0, __ATOMIC_SEQ_CST);
         __atomic_store_n(&thread->parked, 0, __ATOMIC_SEQ_CST);
     }
     __atomic_and_fetch(&thread->attention, ~(uint32_t)ATTENTION_STOP, __ATOMIC_SEQ_CST);
@@ -159,6 +162,8 @@ long stop_all(uint64_t timeout_us)
         stop_resume();
         return error;
     }
+    g_tables->process_signals.count = 0;
+    g_tables->process_signals.set = 0;
     g_stop.active = true;
     return 0;
 }
@@ -168,14 +173,14 @@ long stop_all(uint64_t timeout_us)
 void stop_capture_signals(void)
 {
     struct signal_queue *queue = &g_tables->process_signals;
-    uint64_t zero[2] = {0, 0};
+    uint64_t zero[2] = {0, 0}, set = 0;
     long number;
 
-    queue->count = 0;
-    host_syscall(__NR_rt_sigpending, (uint64_t)&queue->set, 8, 0, 0, 0, 0);
-    queue->set &= ~SIGNALS_KEPT;
-    while (queue->set && queue->count < SIGNAL_QUEUE_MAX) {
-        number = host_syscall(__NR_rt_sigtimedwait, (uint64_t)&queue->set,
+    host_syscall(__NR_rt_sigpending, (uint64_t)&set, 8, 0, 0, 0, 0);
+    set &= ~SIGNALS_KEPT;
+    queue->set |= set;
+    while (set && queue->count < SIGNAL_QUEUE_MAX) {
+        number = host_syscall(__NR_rt_sigtimedwait, (uint64_t)&set,
                               (uint64_t)&queue->infos[queue->count], (uint64_t)zero, 8, 0, 0);
         if (number <= 0)
             break;
@@ -187,9 +192,14 @@ static void queue_signals_again(void)
 {
     struct signal_queue *queue = &g_tables->process_signals;
 
-    for (uint32_t i = 0; i < queue->count; i++)
-        host_syscall(__NR_rt_sigqueueinfo, g_facts.process_id, (uint64_t)queue->infos[i].si_signo,
-                     (uint64_t)&queue->infos[i], 0, 0, 0);
+    for (uint32_t i = 0; i < queue->count; i++) {
+        uint64_t number = (uint64_t)queue->infos[i].si_signo;
+
+        /* Linux lets only the first thread, which this is not, repeat what the kernel or kill said. */
+        if (host_syscall(__NR_rt_sigqueueinfo, g_facts.process_id, number,
+                         (uint64_t)&queue->infos[i], 0, 0, 0))
+            host_syscall(__NR_kill, g_facts.process_id, number, 0, 0, 0, 0);
+    }
     queue->count = 0;
     queue->set = 0;
 }
@@ -216,12 +226,14 @@ static bool slot_prepare(struct thread *thread)
 
     thread->host_tid = 0;
     thread->parked = 0;
+    thread->parking = 0;
     thread->kernel_write_count = 0;
     if (!alive) {
         thread->state = THREAD_FREE;
         return false;
     }
     thread->attention = ATTENTION_STOP | (thread->pending_count ? ATTENTION_SIGNAL : 0);
+    thread->cpu.pending |= thread->pending_late;
     thread->cpu.pending &= ~g_tables->process_signals.set;
     thread->restored = 1;
     thread->state = THREAD_STARTING;

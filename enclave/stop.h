@@ -10,8 +10,8 @@
 
 /* Returns when every live thread is parked.  0, or -ETIMEDOUT after timeout_us (then all run on). */
 long stop_all(uint64_t timeout_us);
-/* All parked: notes which signals are pending for the whole process.  After timers_capture(), so that a
- * timer that fires in between is not lost. */
+/* All parked: takes the signals that are pending for the whole process into the tables; may be called
+ * again for those that came since. */
 void stop_capture_signals(void);
 /* Lets all parked threads run on at the source. */
 void stop_resume(void);

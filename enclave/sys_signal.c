@@ -176,6 +176,8 @@ long sys_rt_sigtimedwait(struct call *call)
             args[2] = (uint64_t)&left;
         }
         result = call_blocking(call, __NR_rt_sigtimedwait, args);
+        if (result > 0)
+            signal_info_translate(&info);
     }
     if (result > 0 && call->args[1] && copy_to_program(call->args[1], &info, sizeof(info)))
         return -EFAULT;

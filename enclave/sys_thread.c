@@ -199,6 +199,16 @@ long sys_kill(struct call *call)
     return host_syscall(__NR_kill, host_process(call->args[0]), call->args[1], 0, 0, 0, 0);
 }
 
+/* A thread that parks has read what is pending for it; what comes later would not move with it. */
+static void note_late_signal(uint32_t tid, uint64_t number)
+{
+    struct thread *thread = thread_find(tid);
+
+    /* Pairs with stop_park(): parking is set before the kernel's set is read. */
+    if (thread && number && __atomic_load_n(&thread->parking, __ATOMIC_SEQ_CST))
+        __atomic_or_fetch(&thread->pending_late, SIGNAL_BIT(number), __ATOMIC_SEQ_CST);
+}
+
 static long signal_thread(uint32_t tid, uint64_t number)
 {
     uint32_t host_tid;
@@ -208,7 +218,10 @@ static long signal_thread(uint32_t tid, uint64_t number)
         return error;
     if (signal_is_ours(number))
         return 0;
-    return host_syscall(__NR_tgkill, g_facts.process_id, host_tid, number, 0, 0, 0);
+    error = host_syscall(__NR_tgkill, g_facts.process_id, host_tid, number, 0, 0, 0);
+    if (!error)
+        note_late_signal(tid, number);
+    return error;
 }
 
 long sys_tkill(struct call *call)
@@ -250,8 +263,11 @@ long sys_rt_tgsigqueueinfo(struct call *call)
         return -EFAULT;
     if (signal_is_ours(call->args[2]))
         return 0;
-    return host_syscall(__NR_rt_tgsigqueueinfo, g_facts.process_id, host_tid, call->args[2],
-                        (uint64_t)&info, 0, 0);
+    error = host_syscall(__NR_rt_tgsigqueueinfo, g_facts.process_id, host_tid, call->args[2],
+                         (uint64_t)&info, 0, 0);
+    if (!error)
+        note_late_signal((uint32_t)call->args[1], call->args[2]);
+    return error;
 }
 
 long sys_arch_prctl(struct call *call)

@@ -51,6 +51,8 @@ struct thread {
     uint32_t tid;            /* the program's view, stable over moves */
     volatile uint32_t attention; /* ATTENTION_*; not zero: leave blocking calls */
     volatile uint32_t parked;    /* stop.c */
+    volatile uint32_t parking;   /* from before its pending signals are read until it goes on */
+    volatile uint64_t pending_late; /* signals sent to it by other threads since then; bit n-1 */
     uint32_t restored; /* the kernel thread was made for a thread that was moved here */
     uint32_t pending_count;
     siginfo_t pending[PENDING_MAX]; /* arrived while in the runtime, not yet delivered */
