@@ -134,8 +134,11 @@ static _Noreturn void fail(const struct arguments *arguments, int error, const c
                  : error == -EACCES || error == -ENOEXEC ? EXIT_NOT_EXECUTABLE
                                                          : 1;
 
-    fprintf(stderr, "optmig run: %s: %s\n",
-            arguments->program ? arguments->argv[0] : arguments->enclave.name, reason);
+    /* The loader's reasons begin with the path themselves. */
+    if (arguments->program && strncmp(reason, arguments->program, strlen(arguments->program)))
+        fprintf(stderr, "optmig run: %s: %s\n", arguments->argv[0], reason);
+    else
+        fprintf(stderr, "optmig run: %s\n", reason);
     if (arguments->control_fd >= 0) {
         line_append(&writer, json_pack("{s:s, s:s, s:i}", "event", "failed", "reason", reason,
                                        "exit_status", status));
