@@ -141,7 +141,10 @@ long host_track_scan(const struct om_scan *scan, struct om_region *out_regions, 
         return -errno;
     for (long i = 0; i < count; i++)
         out_regions[i].flags = out_regions[i].flags & PAGE_IS_HUGE ? OM_REGION_HUGE : 0;
-    *out_walk_end = arg.walk_end;
+    /* The kernel gathers 512 regions at a time, and when it comes to the end after more than that,
+     * its walk_end is where the last full gathering ended.  It stops early only when ours are used
+     * up. */
+    *out_walk_end = count < (long)capacity ? scan->end : arg.walk_end;
     return count;
 }
 
