@@ -45,8 +45,11 @@ static long serve_faults(void)
     for (;;) {
         bool early = count && !place_running();
         uint32_t room = FAULTS_MAX - count;
-        long got = g_host.pager_wait(addresses, room, early ? WAIT_EARLY_ms : WAIT_ms);
+        long got;
 
+        if (room == 0)
+            return -EOVERFLOW; /* Before the start there are no threads that could miss so many. */
+        got = g_host.pager_wait(addresses, room, early ? WAIT_EARLY_ms : WAIT_ms);
         if (got < 0 || got > (long)room)
             return got == -ESHUTDOWN ? 0 : got < 0 ? got : -EIO;
         for (long i = 0; i < got; i++)
@@ -120,7 +123,10 @@ void move_urgent(struct ecall_pager *pager)
     if (!move_role_enter(HELPER_URGENT, &role))
         return;
     pager->result = role == ROLE_SOURCE ? answer_requests() : receive_urgent();
-    /* At the regular end the stream is shut down under this thread. */
+    /* A lost peer is for the mover to notice, and at the regular end the stream is shut down under
+     * this thread.  But after an error of this side pages would be waited for that nobody sends. */
+    if (pager->result != -ECONNRESET)
+        g_host.channel_shutdown();
     if (role == ROLE_DESTINATION)
         place_fail();
     move_role_leave();

@@ -222,6 +222,19 @@ static void count_arrived(uint64_t pages)
         note_change();
 }
 
+/* Before the start: a page that was written once more.  After it: one that was given back
+ * meanwhile; who waited for it since before that has to look again, and gets a fresh page. */
+static long arrive_unlisted(const struct page_batch *batch, uint32_t index)
+{
+    uint64_t page = batch->page[index];
+
+    if (g_place.running) {
+        (void)g_host.pager_wake(page << OM_PAGE_SHIFT, OM_PAGE_SIZE);
+        return 0;
+    }
+    return batch->contents[index] ? put_one(page, batch->contents[index]) : put_zero(page);
+}
+
 /* Pages [first, first + count) of the batch, with consecutive numbers and contents, or zero.  Those
  * that are missing are put in place.  Before the start, those that are not missing replace what is
  * there. */
@@ -237,10 +250,8 @@ static long arrive(const struct page_batch *batch, uint32_t first, uint32_t coun
         while (run < first + count && pageset_remove(&g_place.missing, batch->page[run]))
             run++;
         taken += run - i;
-        if (run == i) { /* Not missing: new before the start, late after it. */
-            if (!g_place.running)
-                error = batch->contents[i] ? put_one(batch->page[i], batch->contents[i])
-                                           : put_zero(batch->page[i]);
+        if (run == i) {
+            error = arrive_unlisted(batch, i);
             continue;
         }
         if (batch->contents[i])
