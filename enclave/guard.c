@@ -252,7 +252,7 @@ void guard_protect(const struct page_run *runs, uint32_t count, uint32_t prot)
     open_published();
     for (uint32_t i = 0; i < count; i++)
         protect_run(&runs[i], prot & ~(uint64_t)PROT_WRITE);
-    lock_release(&g_guard.lock);
+    lock_release_fairly(&g_guard.lock);
 }
 
 bool guard_next_hot(uint64_t first, uint64_t end, uint64_t max, struct page_run *out_run)

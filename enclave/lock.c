@@ -9,7 +9,7 @@
 
 #include "enclave/runtime.h"
 
-enum { FREE = 0, TAKEN = 1, AWAITED = 2, SPINS = 100 };
+enum { FREE = 0, TAKEN = 1, AWAITED = 2, SPINS = 100, YIELDS = 50 };
 
 static bool try_take(struct lock *lock)
 {
@@ -35,6 +35,15 @@ void lock_release(struct lock *lock)
 {
     if (__atomic_exchange_n(&lock->word, FREE, __ATOMIC_RELEASE) == AWAITED)
         futex_wake(&lock->word, 1);
+}
+
+void lock_release_fairly(struct lock *lock)
+{
+    if (__atomic_exchange_n(&lock->word, FREE, __ATOMIC_RELEASE) != AWAITED)
+        return;
+    futex_wake(&lock->word, 1);
+    for (int i = 0; i < YIELDS && __atomic_load_n(&lock->word, __ATOMIC_RELAXED) == FREE; i++)
+        (void)host_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
 }
 
 long futex_wait(const volatile uint32_t *word, uint32_t expected, int64_t timeout_ns)

@@ -83,6 +83,9 @@ struct lock {
 };
 void lock_take(struct lock *lock);
 void lock_release(struct lock *lock);
+/* For one who takes the lock again and again (the mover): lets a waiter have it first.  Otherwise a thread of
+ * the program could wait until the mover is done with all of memory. */
+void lock_release_fairly(struct lock *lock);
 
 /* Futex on a word of the enclave, private.  timeout_ns < 0: no timeout.  0 or -errno. */
 long futex_wait(const volatile uint32_t *word, uint32_t expected, int64_t timeout_ns);

@@ -25,7 +25,7 @@ enum {
     RUNS_MAX = 8192,
     FREEZE_GRANULE_pages = 512,
 };
-enum { PIECE_MIN_bytes = 64 << 20, EMPTY_GROWTH = 64 };
+enum { PIECE_MIN_bytes = 64 << 20, FREEZE_PIECE_bytes = 16 << 20, EMPTY_GROWTH = 64 };
 
 static struct {
     bool begun, guarded;
@@ -293,7 +293,7 @@ long sweep_next(struct sweep *sweep, const struct om_region **out_regions)
     while (!done && count == 0) {
         lock_take(&g_tables->mm.lock);
         count = next_piece(sweep, &done);
-        lock_release(&g_tables->mm.lock);
+        lock_release_fairly(&g_tables->mm.lock);
     }
     return count;
 }
@@ -310,7 +310,7 @@ static bool freeze_piece(uint64_t *at)
     if (!area)
         return false;
     start = OM_MAX(*at, area->start);
-    end = OM_MIN(area->end, OM_ALIGN_DOWN(start, OM_HUGE_SIZE) + PIECE_MIN_bytes);
+    end = OM_MIN(area->end, OM_ALIGN_DOWN(start, OM_HUGE_SIZE) + FREEZE_PIECE_bytes);
     if (!(area->prot & PROT_WRITE))
         end = area->end;
     *at = end;
@@ -334,7 +334,7 @@ long tracker_freeze(void)
     while (more) {
         lock_take(&g_tables->mm.lock);
         more = freeze_piece(&at);
-        lock_release(&g_tables->mm.lock);
+        lock_release_fairly(&g_tables->mm.lock);
         if (g_host.cancel_requested())
             return -ECANCELED;
     }
