@@ -187,15 +187,14 @@ daemon_start() {
 }
 
 daemon_stop() {
-    local pid
+    local pid children
     pid=$(cat "$WORK/$1.pid" 2>/dev/null) || return 0
-    local children
-    children=$(pgrep -P "$pid" | tr '\n' ' ')
-    kill "$pid" 2>/dev/null
-    until_true 5 process_gone "$pid" || kill -9 "$pid" 2>/dev/null
-    # A host process that outlives its daemon is ended here; a part that minds tests for it.
-    [ -n "$children" ] && kill -9 $children 2>/dev/null
-    wait "$pid" 2>/dev/null
+    children=$(pgrep -P "$pid" | tr '\n' ' ') || true
+    kill "$pid" 2>/dev/null || true
+    until_true 5 process_gone "$pid" || kill -9 "$pid" 2>/dev/null || true
+    # A host process that outlives its daemon is ended here; a case that minds tests for it.
+    [ -z "$children" ] || kill -9 $children 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
     forget "$pid"
     rm -f "$WORK/$1.pid"
 }

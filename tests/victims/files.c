@@ -62,7 +62,13 @@ static void make_files(void)
     MUST(g_twin = dup(g_plain));
     MUST(g_append =
              open(victim_path("files.append"), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0640));
-    MUST(g_readonly = open(victim_path("files.plain"), O_RDONLY));
+    MUST(g_readonly = open(victim_path("files.constant"), O_WRONLY | O_CREAT | O_TRUNC, 0640));
+    for (unsigned i = 0; i < ENTRIES; i++) {
+        chunk(i, bytes);
+        MUST(write(g_readonly, bytes, CHUNK));
+    }
+    MUST(close(g_readonly));
+    MUST(g_readonly = open(victim_path("files.constant"), O_RDONLY));
     MUST(lseek(g_readonly, 7 * CHUNK, SEEK_SET));
     MUST(g_high = dup2(g_append, HIGH_FD));
 }
@@ -127,13 +133,16 @@ static void make_directory(void)
 /* Through libc, which holds a buffer; and a fresh read of the whole through the same descriptor. */
 static void check_directory(void)
 {
+    errno = 0;
     while (readdir(g_directory))
         g_entries_seen++;
-    VICTIM_CHECK_THAT(g_entries_seen == ENTRIES + 2, "the directory gave %u entries",
-                      g_entries_seen);
+    VICTIM_CHECK_THAT(g_entries_seen == ENTRIES + 2, "the directory gave %u entries (%s)",
+                      g_entries_seen, strerror(errno));
     rewinddir(g_directory);
     for (g_entries_seen = 0; g_entries_seen < 5; g_entries_seen++)
-        readdir(g_directory);
+        VICTIM_CHECK_THAT(readdir(g_directory),
+                          "the directory gave %u entries after rewinddir (%s)", g_entries_seen,
+                          strerror(errno));
 }
 
 /* ---- pipes, socket pairs, counters ---- */
@@ -149,8 +158,6 @@ static void fill_in_flight(void)
         MUST(write(g_pair[0], bytes, CHUNK));
         MUST(write(g_pair[1], bytes, CHUNK));
     }
-    MUST(write(g_packets[0], "one", 3));
-    MUST(write(g_packets[0], "second", 6));
 }
 
 static void check_in_flight(void)
@@ -165,6 +172,8 @@ static void check_in_flight(void)
                                   chunk_is(g_round + i, bytes),
                               "bytes in a socket pair are lost or changed");
     }
+    VICTIM_CHECK_THAT(write(g_packets[0], "one", 3) == 3 && write(g_packets[0], "second", 6) == 6,
+                      "a pair for datagrams: %s", strerror(errno));
     VICTIM_CHECK_THAT(recv(g_packets[1], bytes, CHUNK, MSG_DONTWAIT) == 3 &&
                           !memcmp(bytes, "one", 3),
                       "the first datagram is wrong");
