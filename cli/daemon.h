@@ -96,6 +96,7 @@ struct daemon {
     uv_signal_t signals[2];
     struct timer *stop_timer;
     bool stopping;
+    uint64_t stop_begun; /* uv_now */
     struct enclave *enclaves;
     struct requester *requesters;
     struct knock *knocks;

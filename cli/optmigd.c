@@ -28,7 +28,13 @@
 #include "cli/units.h"
 #include "host/report.h"
 
-enum { EXIT_USAGE = 2, KEY_bytes = 32, BUFFER_bytes = 4 << 20, BACKLOG = 128 };
+enum {
+    EXIT_USAGE = 2,
+    KEY_bytes = 32,
+    BUFFER_bytes = 4 << 20,
+    BACKLOG = 128,
+    SAME_SIGNAL_ms = 1000
+};
 
 static _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -424,6 +430,8 @@ static void on_signal(uv_signal_t *handle, int signal)
     struct daemon *daemon = handle->data;
     struct enclave *next;
 
+    if (daemon->stopping && uv_now(&daemon->loop) - daemon->stop_begun < SAME_SIGNAL_ms)
+        return; /* Once to the process and once to its group, as timeout(1) does. */
     if (daemon->stopping || daemon->options.keep) {
         daemon_log(daemon, OM_LOG_WARN, "signal %d: ends, and leaves enclaves as they are", signal);
         uv_stop(&daemon->loop);
@@ -431,6 +439,7 @@ static void on_signal(uv_signal_t *handle, int signal)
     }
     daemon_log(daemon, OM_LOG_INFO, "signal %d: stops enclaves and ends", signal);
     daemon->stopping = true;
+    daemon->stop_begun = uv_now(&daemon->loop);
     remove_socket(daemon);
     daemon->stop_timer = timer_start(&daemon->loop, STOP_TIMEOUT_ms, on_stop_timeout, daemon);
     for (struct enclave *e = daemon->enclaves; e; e = next) {

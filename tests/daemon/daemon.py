@@ -925,6 +925,16 @@ class End(DaemonTest):
         terminal.terminate()
         self.assertEqual(terminal.wait(PATIENCE), -15)
 
+    def test_signal_sent_twice(self):
+        a = self.daemon("a")
+        self.detach(a, program=("sh", "-c", "trap 'sleep 0.3; exit 0' TERM; echo ready; while :; do sleep 0.05; done"))
+        self.assertTrue(until(lambda: a.run("logs", "kv").stdout))
+        pid = a.enclaves()["kv"]["pid"]
+        a.process.terminate()
+        self.assertTrue(until(lambda: "stops enclaves" in a.log()))
+        self.assertEqual(a.end(), 0)
+        self.assertRaises(ProcessLookupError, os.kill, pid, 0)
+
     def test_keep(self):
         a = self.daemon("a", "--keep")
         self.detach(a)
