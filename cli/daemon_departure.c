@@ -181,6 +181,13 @@ static void on_query_answer(void *owner, enum query_answer answer)
         json_object_set_new(report, "reason",
                             json_string("the source ended before it had the receipt; the "
                                         "destination's daemon says that all has arrived"));
+    } else if (answer == QUERY_NONE && departure->enclave->exit_status >= 0) {
+        /* A host process ends with a status only by its program's doing, or after its report. */
+        snprintf(reason, sizeof(reason),
+                 "the program ended by itself during the move, with exit status %d",
+                 departure->enclave->exit_status);
+        json_object_set_new(report, "result", json_string("failed"));
+        json_object_set_new(report, "reason", json_string(reason));
     } else {
         units_printable(line_text(report, "reason", ""), reason, sizeof(reason) - 80);
         strcat(reason, answer == QUERY_NONE

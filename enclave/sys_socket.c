@@ -14,6 +14,7 @@
 #include <linux/time.h>
 
 #include "enclave/fd_internal.h"
+#include "enclave/receive_timeout.h"
 #include "enclave/sys_wait.h"
 #include "enclave/syscall_table.h"
 
@@ -319,5 +320,7 @@ long sys_setsockopt(struct call *call)
                          fits && from ? fd_address_of(value) : from, length, 0);
     if (!error)
         record_option(fd, level, name, value, length, !fits || filter);
+    if (level == SOL_SOCKET && (name == SO_RCVTIMEO_OLD || name == SO_RCVTIMEO_NEW))
+        receive_timeout_used();
     return error;
 }

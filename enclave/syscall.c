@@ -10,6 +10,7 @@
 
 #include "enclave/clock.h"
 #include "enclave/guard.h"
+#include "enclave/receive_timeout.h"
 #include "enclave/signal.h"
 #include "enclave/sys_signal.h"
 #include "enclave/sys_wait.h"
@@ -176,8 +177,10 @@ void call_kernel_writes(struct call *call, uint64_t start, uint64_t length)
 
 long call_host(struct call *call, const struct syscall_row *row, const uint64_t args[6])
 {
-    if (row->how == HOW_BLOCK)
-        return call_blocking(call, call->nr, args);
+    if (row->how == HOW_BLOCK) {
+        long early = receive_timeout_wait(call);
+        return early != 0 ? early : call_blocking(call, call->nr, args);
+    }
     long result = g_host.syscall(call->nr, args[0], args[1], args[2], args[3], args[4], args[5]);
     return result == -EINTR ? CALL_INTERRUPTED : result;
 }

@@ -28,6 +28,8 @@ struct tables {
     struct signal_queue process_signals; /* pending for the whole process at the stop */
     struct fd_state fds;
     struct timer_state timers;
+    uint32_t receive_timeouts; /* some socket has had one (receive_timeout.c) */
+    uint32_t reserved;
     struct process_state process;
     struct mm_state mm;
 };

@@ -225,10 +225,11 @@ long host_memory_available(void)
     unsigned long kib = 0;
     char line[128];
 
-    while (file && fgets(line, sizeof(line), file))
+    if (!file)
+        return -errno;
+    while (fgets(line, sizeof(line), file))
         if (sscanf(line, "MemAvailable: %lu kB", &kib) == 1)
             break;
-    if (file)
-        fclose(file);
-    return file ? (long)(kib * 1024) : -EIO;
+    fclose(file);
+    return kib ? (long)(kib * 1024) : -EIO;
 }
