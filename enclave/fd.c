@@ -342,10 +342,6 @@ static long list_numbers(uint64_t bits[FDS_MAX / 64])
     char buffer[4096] __attribute__((aligned(8)));
 
     memset(bits, 0, FDS_MAX / 8);
-    /* Of this process: at the destination there is none yet. */
-    if (g_listing < 0)
-        g_listing = fd_move_up(host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/proc/self/fd"),
-                                            O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0));
     if (g_listing < 0)
         return g_listing;
     fd_kernel(__NR_lseek, (uint64_t)g_listing, 0, 0, 0);
@@ -452,9 +448,17 @@ long fd_reconcile(void)
 
 /* ---- start ---- */
 
+void fd_look_around(void)
+{
+    if (g_listing < 0)
+        g_listing = fd_move_up(host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/proc/self/fd"),
+                                            O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0, 0, 0));
+    fd_describe_machine();
+}
+
 void fd_table_create(void)
 {
-    fd_describe_machine();
+    fd_look_around();
     if (reconcile(true) != 0)
         log_warn("the list of descriptors cannot be read: inherited ones are not known");
 }

@@ -54,10 +54,15 @@ static uint8_t g_chunk[64 * 1024]; /* of a file being digested; only the mover d
 
 /* ---- where we are ---- */
 
+/* Of this runtime instance, so it is not among the tables: a moved one has to ask again. */
 void fd_describe_machine(void)
 {
-    if (fd_read_file("/proc/sys/kernel/random/boot_id", g_boot_id, sizeof(g_boot_id)) < 0)
-        g_boot_id[0] = 0;
+    char text[BOOT_ID_bytes];
+
+    if (g_boot_id[0])
+        return;
+    if (fd_read_file("/proc/sys/kernel/random/boot_id", text, sizeof(text)) > 0)
+        str_copy(g_boot_id, text, sizeof(g_boot_id));
 }
 
 /* The running kernel and the network namespace. */
@@ -211,7 +216,8 @@ static void describe_socket(struct wire *to, uint32_t index, const struct open_f
     struct fd_address local;
     char path[FD_ADDRESS_bytes];
 
-    if (!socket->bound || (file->kind == FD_SOCKET && socket->state != SOCKET_FRESH))
+    if (!socket->bound || (file->kind == FD_SOCKET && fd_socket_is_connection(socket) &&
+                           socket->state != SOCKET_FRESH))
         return;
     fd_socket_local(file->fd, &local);
     if (!fd_address_is_name(&local))
@@ -407,29 +413,6 @@ static long check_file(struct wire *from, const struct item *item, bool same_mac
     return error;
 }
 
-static void address_text(const uint8_t *bytes, uint16_t length, char *out, size_t capacity)
-{
-    struct sockaddr_in v4;
-    struct sockaddr_in6 v6;
-    const uint8_t *a;
-
-    if (length >= sizeof(v6)) {
-        memcpy(&v6, bytes, sizeof(v6));
-        a = v6.sin6_addr.s6_addr;
-        str_format(out, capacity, "[%x:%x:%x:%x:%x:%x:%x:%x]:%u", a[0] << 8 | a[1],
-                   a[2] << 8 | a[3], a[4] << 8 | a[5], a[6] << 8 | a[7], a[8] << 8 | a[9],
-                   a[10] << 8 | a[11], a[12] << 8 | a[13], a[14] << 8 | a[15],
-                   (unsigned)__builtin_bswap16(v6.sin6_port));
-    } else if (length >= sizeof(v4)) {
-        memcpy(&v4, bytes, sizeof(v4));
-        a = (const uint8_t *)&v4.sin_addr;
-        str_format(out, capacity, "%u.%u.%u.%u:%u", a[0], a[1], a[2], a[3],
-                   (unsigned)__builtin_bswap16(v4.sin_port));
-    } else {
-        str_copy(out, "?", capacity);
-    }
-}
-
 /* A test bind, without listening.  Where the source itself holds the address there is nothing to
  * try: the destination gets it at the switchover. */
 static long check_address(struct wire *from, const struct item *item, bool same_machine,
@@ -437,8 +420,9 @@ static long check_address(struct wire *from, const struct item *item, bool same_
 {
     uint32_t domain = wire_take_u32(from), type = wire_take_u32(from);
     uint32_t protocol = wire_take_u32(from);
+    struct fd_address address = {.length = item->length};
     int32_t one = 1;
-    char text[80];
+    char text[FD_NAME_bytes];
     long fd, error;
 
     if (from->failed || item->length > FD_ADDRESS_bytes || type > TYPE_MASK)
@@ -455,7 +439,8 @@ static long check_address(struct wire *from, const struct item *item, bool same_
     }
     if (error >= 0)
         return 0;
-    address_text((const uint8_t *)item->text, item->length, text, sizeof(text));
+    memcpy(address.bytes, item->text, item->length);
+    fd_address_text(&address, text, sizeof(text));
     return fd_refuse(out, item->fd, error, "fd %d (address %s): %s (error %ld)", item->fd, text,
                      error_words(error), -error);
 }
@@ -538,6 +523,7 @@ long fd_check(const uint8_t *description, size_t length, struct fd_obstacle *out
         return fd_refuse(out_obstacle, -1, -EMFILE,
                          "%u descriptors are needed, and the destination allows %u", numbers,
                          fd_numbers_end());
+    fd_describe_machine();
     machine_text(here);
     same_machine = g_boot_id[0] && memcmp(here, there, sizeof(here)) == 0;
     while (!error && wire_left(&from) > 0)

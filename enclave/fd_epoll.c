@@ -193,16 +193,26 @@ static int32_t usable_number(struct fd_watch *watch)
     return watch->fd;
 }
 
+static void add(struct fd_watch *watch)
+{
+    const struct open_file *set = fd_file_at(watch->set);
+    struct epoll_event event = {.events = watch->events, .data = watch->data};
+    long error = fd_kernel(__NR_epoll_ctl, (uint64_t)set->fd, EPOLL_CTL_ADD,
+                           (uint64_t)usable_number(watch), fd_address_of(&event));
+
+    if (error)
+        log_error("fd %d, an epoll set: fd %d cannot be added (error %ld)", set->fd, watch->fd,
+                  -error);
+}
+
 void fd_epoll_fill(struct open_file *file)
 {
-    for (uint32_t index = file->epoll.first; index; index = watch_at(index)->set_next) {
-        struct fd_watch *watch = watch_at(index);
-        struct epoll_event event = {.events = watch->events, .data = watch->data};
-        long error = fd_kernel(__NR_epoll_ctl, (uint64_t)file->fd, EPOLL_CTL_ADD,
-                               (uint64_t)usable_number(watch), fd_address_of(&event));
+    for (uint32_t index = file->epoll.first; index; index = watch_at(index)->set_next)
+        add(watch_at(index));
+}
 
-        if (error)
-            log_error("fd %d, an epoll set: fd %d cannot be added (error %ld)", file->fd, watch->fd,
-                      -error);
-    }
+void fd_epoll_rejoin(const struct open_file *file)
+{
+    for (uint32_t index = file->first_watch; index; index = watch_at(index)->file_next)
+        add(watch_at(index));
 }

@@ -328,38 +328,60 @@ static long capture_locks(const struct open_file *file, struct fd_obstacle *out)
     return 0;
 }
 
-static long take_lock(const struct open_file *file, const struct fd_lock *lock)
+static long set_lock(const struct open_file *file, const struct fd_lock *lock, bool take)
 {
+    int16_t type = lock->write ? F_WRLCK : F_RDLCK;
+    uint64_t operation = lock->write ? LOCK_EX : LOCK_SH;
     struct flock range = {
-        .l_type = lock->write ? F_WRLCK : F_RDLCK,
+        .l_type = take ? type : F_UNLCK,
         .l_whence = 0, /* from the start of the file */
         .l_start = (int64_t)lock->start,
         .l_len = (int64_t)lock->length,
     };
 
     if (lock->kind == FD_LOCK_FLOCK)
-        return fd_kernel(__NR_flock, (uint64_t)file->fd,
-                         (uint64_t)((lock->write ? LOCK_EX : LOCK_SH) | LOCK_NB), 0, 0);
+        return fd_kernel(__NR_flock, (uint64_t)file->fd, take ? operation | LOCK_NB : LOCK_UN, 0,
+                         0);
     return fd_control(file->fd, lock->kind == FD_LOCK_POSIX ? F_SETLK : F_OFD_SETLK,
                       fd_address_of(&range));
 }
 
-/* On the same machine the source holds the locks until it has closed its descriptors. */
-void fd_locks_restore(void)
+static struct open_file *lock_file(const struct fd_lock *lock)
 {
-    struct fd_state *state = fd_state();
+    return fd_file_at(OM_MIN(lock->file, (uint32_t)FDS_MAX));
+}
+
+/* Another machine's processes cannot know of a lock that was held here; on this machine, the source
+ * has released it. */
+long fd_locks_restore(struct fd_obstacle *out)
+{
+    const struct fd_state *state = fd_state();
 
     for (uint32_t i = 0; i < OM_MIN(state->lock_count, (uint32_t)FD_LOCKS_MAX); i++) {
-        const struct fd_lock *lock = &state->locks[i];
-        const struct open_file *file = fd_file_at(OM_MIN(lock->file, (uint32_t)FDS_MAX));
+        const struct open_file *file = lock_file(&state->locks[i]);
+        long error = set_lock(file, &state->locks[i], true);
+
+        if (error)
+            return fd_refuse(out, file->fd, error, "fd %d (%s): somebody else has locked it",
+                             file->fd, fd_path(file->plain.path));
+    }
+    return 0;
+}
+
+void fd_locks_share(bool share)
+{
+    const struct fd_state *state = fd_state();
+
+    for (uint32_t i = 0; i < OM_MIN(state->lock_count, (uint32_t)FD_LOCKS_MAX); i++) {
+        const struct open_file *file = lock_file(&state->locks[i]);
         long error;
 
         do
-            error = take_lock(file, lock);
-        while ((error == -EAGAIN || error == -EACCES) && fd_wait_for_source());
-        if (error)
-            log_warn("fd %d (%s): the lock was not to be had again (error %ld)", file->fd,
-                     file->kind == FD_FILE ? fd_path(file->plain.path) : "", -error);
+            error = set_lock(file, &state->locks[i], !share);
+        while ((error == -EAGAIN || error == -EACCES) && !share && fd_wait_for_destination());
+        if (error && !share)
+            log_error("fd %d (%s): its lock was lost to somebody else (error %ld)", file->fd,
+                      fd_path(file->plain.path), -error);
     }
 }
 

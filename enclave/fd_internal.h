@@ -109,6 +109,8 @@ long fd_refuse(struct fd_obstacle *out, int32_t fd, long error, const char *form
 
 const char *fd_kind_name(uint8_t kind); /* for messages */
 
+/* Opens what fd_prepare will need: while no program runs here. */
+void fd_look_around(void);
 /* Makes the table agree with the kernel: descriptors that came by a message are recorded, records
  * whose descriptor is gone are dropped.  Takes the lock step by step. 0 or -errno. */
 long fd_reconcile(void);
@@ -121,15 +123,16 @@ long fd_place(long made, int32_t wanted);
 long fd_place_pair(const int32_t made[2], const int32_t wanted[2]);
 /* Out of the way of the program's numbers; closes fd. */
 long fd_move_up(long fd);
-/* On one machine the destination needs what the source has not closed yet: waits a moment, and says
- * whether it makes sense to try again (2 s for the whole restore). */
-bool fd_wait_for_source(void);
 /* Reads a small file whole (of /proc); length or -errno.  Opens it: not while the program runs. */
 long fd_read_file(const char *path, char *out, size_t capacity);
 
+/* fd_share.c: the destination has failed, but may still be about to end: waits a moment, and says
+ * whether it makes sense to try again. */
+bool fd_wait_for_destination(void);
+
 /* ---- the description (fd_describe.c) ---- */
 
-void fd_describe_machine(void); /* learns where it is; before the program runs */
+void fd_describe_machine(void); /* learns on which machine it is; opens a file */
 
 /* ---- kinds ----
  * capture:  at the source, parked; 0, or -errno and an obstacle
@@ -145,7 +148,8 @@ long fd_plain_open(const char *path, uint32_t flags,
                    uint32_t type); /* as at restore; fd or -errno */
 long fd_stdio_restore(struct open_file *file, const long kept[3]);
 long fd_classify_inherited(int32_t fd, struct open_file *out);
-void fd_locks_restore(void); /* all of them */
+long fd_locks_restore(struct fd_obstacle *out); /* all of them */
+void fd_locks_share(bool share);                /* source: released, or taken again */
 bool fd_is_inherited(uint64_t device, uint64_t inode, int32_t *out_number);
 
 /* fd_pipe.c */
@@ -169,10 +173,11 @@ long fd_epoll_capture(struct open_file *file, struct fd_obstacle *out);
 /* epoll_ctl has succeeded.  0, or -ENOSPC: not recorded. Locked. */
 long fd_epoll_record(uint64_t set_fd, int32_t operation, uint64_t fd, uint32_t events,
                      uint64_t data);
-long fd_epoll_restore(struct open_file *file); /* empty */
-void fd_epoll_fill(struct open_file *file);    /* when everything else exists */
-void fd_epoll_clear(struct open_file *file);   /* the set is gone */
-void fd_epoll_forget(struct open_file *file);  /* the file is gone: it leaves all sets */
+long fd_epoll_restore(struct open_file *file);      /* empty */
+void fd_epoll_fill(struct open_file *file);         /* when everything else exists */
+void fd_epoll_rejoin(const struct open_file *file); /* into the sets that watch it */
+void fd_epoll_clear(struct open_file *file);        /* the set is gone */
+void fd_epoll_forget(struct open_file *file);       /* the file is gone: it leaves all sets */
 
 /* fd_socket.c */
 long fd_socket_capture(struct open_file *file, struct fd_obstacle *out);
@@ -183,20 +188,21 @@ void fd_socket_clear(struct open_file *file); /* gives the options back */
 bool fd_socket_is_inet(const struct fd_socket *socket);
 uint16_t fd_address_family(const struct fd_address *address);
 uint16_t fd_address_port(const struct fd_address *address); /* network order */
-bool fd_address_is_name(const struct fd_address *address);  /* worth to be bound to */
+void fd_address_text(const struct fd_address *address, char *out, size_t capacity);
+bool fd_address_is_name(const struct fd_address *address); /* worth to be bound to */
 void fd_address_path(const struct fd_address *address, char out[FD_ADDRESS_bytes]);
 
 /* fd_pair.c */
 long fd_pair_capture(struct open_file *file, struct fd_obstacle *out);
 long fd_pair_restore(struct open_file *file);
-void fd_socket_share(const struct open_file *file, bool share);
 /* What setsockopt was given, for a new socket at the destination. Locked. */
 void fd_option_record(struct open_file *file, int32_t level, int32_t name, const void *value,
                       uint32_t length);
 /* NULL: never set, or not recorded. Locked. */
 const struct fd_option *fd_option_find(const struct open_file *file, int32_t level, int32_t name);
 int32_t fd_option_number(const struct open_file *file, int32_t level,
-                         int32_t name); /* 0: never set */
+                         int32_t name);                   /* 0: never set */
+void fd_option_set(long fd, int32_t name, int32_t value); /* of SOL_SOCKET */
 void fd_options_apply(long fd, const struct open_file *file);
 void fd_socket_local(int32_t fd, struct fd_address *out);     /* getsockname; length 0: none */
 bool fd_socket_is_connection(const struct fd_socket *socket); /* SOCK_STREAM, SOCK_SEQPACKET */

@@ -1,24 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A move through all open files: capture, sharing of addresses, restore, closing.
+ * A move through all open files: capture and restore.  fd_share.c is between the two.
  *
- * fd_restore comes after the commit point, so it does not give up over one object: what cannot be
- * made again is logged, and its number becomes a descriptor on which every operation gives EBADF.
- * Order: objects, further numbers, resets, epoll sets, locks.
+ * fd_restore comes before the commit point: if an object cannot be made, the move fails and the
+ * program goes on at the source.  Order: objects, further numbers, resets, epoll sets, locks.
  *
  * Objects are made at whatever number is free and then brought to their own, which is free too,
  * because nothing of the program exists yet and the host's numbers lie above.
  */
-#include <linux/close_range.h>
 #include <linux/fcntl.h>
-#include <linux/time_types.h>
 
 #include "enclave/fd_internal.h"
-
-#define WAIT_FOR_SOURCE_NS 2000000000ULL
-enum { WAIT_STEP_NS = 500000 };
-
-static uint64_t g_wait_end_ns; /* host's clock */
 
 /* ---- numbers ---- */
 
@@ -87,16 +79,6 @@ long fd_read_file(const char *path, char *out, size_t capacity)
     return (long)length;
 }
 
-bool fd_wait_for_source(void)
-{
-    struct __kernel_timespec step = {0, WAIT_STEP_NS};
-
-    if (clock_host_monotonic_ns() >= g_wait_end_ns)
-        return false;
-    fd_kernel(__NR_nanosleep, fd_address_of(&step), 0, 0, 0);
-    return true;
-}
-
 /* ---- the source ---- */
 
 static long capture_one(struct open_file *file, struct fd_obstacle *out)
@@ -149,45 +131,6 @@ long fd_capture(struct fd_obstacle *out_obstacle)
     return error;
 }
 
-static void share_all(bool share)
-{
-    struct fd_walk walk;
-    struct open_file *file;
-
-    lock_take(&fd_state()->lock);
-    walk = fd_walk();
-    while ((file = fd_walk_next(&walk)))
-        if (file->kind == FD_SOCKET || file->kind == FD_LISTENER)
-            fd_socket_share(file, share);
-    fd_state()->shared = share;
-    lock_release(&fd_state()->lock);
-}
-
-void fd_share_addresses(void)
-{
-    share_all(true);
-}
-
-/* Capture takes nothing away: what it reads it puts back at once. */
-void fd_uncapture(void)
-{
-    if (fd_state()->shared)
-        share_all(false);
-}
-
-/* The host process's standard descriptors stay in use, so that nothing else gets their numbers. */
-void fd_close_all(void)
-{
-    enum { STANDARD = 3 };
-    long null = fd_move_up(
-        host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
-
-    for (uint64_t fd = 0; fd < STANDARD; fd++)
-        fd_kernel(__NR_dup3, (uint64_t)null, fd, 0, 0);
-    fd_close_number(null);
-    fd_kernel(__NR_close_range, STANDARD, g_facts.host_fd_base - 1, 0, 0);
-}
-
 /* ---- the destination ---- */
 
 static long restore_one(struct open_file *file, const long kept[3])
@@ -222,15 +165,20 @@ static long restore_one(struct open_file *file, const long kept[3])
     return -EOPNOTSUPP;
 }
 
-static void stand_in(const struct open_file *file, long error)
+static long refuse(const struct open_file *file, long error, struct fd_obstacle *out)
 {
-    long fd = host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/"), O_PATH, 0, 0, 0);
+    char what[FD_NAME_bytes];
 
-    log_error("fd %d (%s) cannot be made again (error %ld): using it gives EBADF", file->fd,
-              file->kind == FD_FILE || file->kind == FD_DIRECTORY ? fd_path(file->plain.path)
-                                                                  : fd_kind_name(file->kind),
-              -error);
-    fd_place(fd, file->fd);
+    if (file->kind == FD_FILE || file->kind == FD_DIRECTORY)
+        return fd_refuse(out, file->fd, error, "fd %d (%s): cannot be opened (error %ld)", file->fd,
+                         fd_path(file->plain.path), -error);
+    if (file->kind == FD_LISTENER || (file->kind == FD_SOCKET && file->socket.bound))
+        fd_address_text(&file->socket.local, what, sizeof(what));
+    else
+        str_copy(what, fd_kind_name(file->kind), sizeof(what));
+    return fd_refuse(out, file->fd, error,
+                     "fd %d (%s): cannot be made at the destination (error %ld)", file->fd, what,
+                     -error);
 }
 
 /* Who gets the signal of FASYNC is the process, whose id is another one here. */
@@ -245,21 +193,22 @@ static void restore_signals(const struct open_file *file)
                    (uint64_t)fd_control(file->fd, F_GETFL, 0) | (uint64_t)FASYNC);
 }
 
-static void restore_objects(const long kept[3])
+static long restore_objects(const long kept[3], struct fd_obstacle *out)
 {
     struct fd_walk walk = fd_walk();
     struct open_file *file;
+    long error = 0;
 
     while ((file = fd_walk_next(&walk)))
         file->restored = 0;
     fd_socket_restore_begin();
-    for (walk = fd_walk(); (file = fd_walk_next(&walk));) {
-        long error = file->restored ? 0 : restore_one(file, kept);
-
+    for (walk = fd_walk(); error >= 0 && (file = fd_walk_next(&walk));) {
+        error = file->restored ? 0 : restore_one(file, kept);
         if (error < 0)
-            stand_in(file, error);
+            refuse(file, error, out);
     }
     fd_socket_restore_end();
+    return OM_MIN(error, 0);
 }
 
 static void restore_numbers(void)
@@ -276,7 +225,7 @@ static void restore_numbers(void)
     }
 }
 
-static void restore_relations(void)
+static long restore_relations(struct fd_obstacle *out)
 {
     struct fd_walk walk = fd_walk();
     struct open_file *file;
@@ -286,28 +235,30 @@ static void restore_relations(void)
             fd_epoll_fill(file);
         restore_signals(file);
     }
-    fd_locks_restore();
+    return fd_locks_restore(out);
 }
 
 long fd_restore(struct fd_obstacle *out_obstacle)
 {
     enum { STANDARD = 3 };
     struct fd_state *state = fd_state();
-    long kept[STANDARD];
+    long kept[STANDARD], error;
 
     *out_obstacle = (struct fd_obstacle){.fd = -1};
     if (state->limit > fd_numbers_end())
         return fd_refuse(out_obstacle, (int32_t)state->limit - 1, -EMFILE,
                          "fd %d: this host allows only %u descriptors", (int)state->limit - 1,
                          fd_numbers_end());
-    g_wait_end_ns = clock_host_monotonic_ns() + WAIT_FOR_SOURCE_NS;
     state->shared = 0;
+    fd_look_around();
     for (long fd = 0; fd < STANDARD; fd++)
         kept[fd] = fd_move_up(fd);
-    restore_objects(kept);
-    restore_numbers();
-    restore_relations();
+    error = restore_objects(kept, out_obstacle);
+    if (!error) {
+        restore_numbers();
+        error = restore_relations(out_obstacle);
+    }
     for (unsigned i = 0; i < STANDARD; i++)
         fd_close_number(kept[i]);
-    return 0;
+    return error;
 }

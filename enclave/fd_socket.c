@@ -109,10 +109,10 @@ int32_t fd_option_number(const struct open_file *file, int32_t level, int32_t na
     return value;
 }
 
-static long set_number(long fd, int32_t level, int32_t name, int32_t value)
+void fd_option_set(long fd, int32_t name, int32_t value)
 {
-    return host_syscall(__NR_setsockopt, (uint64_t)fd, (uint64_t)level, (uint64_t)name,
-                        fd_address_of(&value), sizeof(value), 0);
+    host_syscall(__NR_setsockopt, (uint64_t)fd, SOL_SOCKET, (uint64_t)name, fd_address_of(&value),
+                 sizeof(value), 0);
 }
 
 void fd_options_apply(long fd, const struct open_file *file)
@@ -194,6 +194,32 @@ bool fd_address_is_name(const struct fd_address *address)
     }
 }
 
+void fd_address_text(const struct fd_address *address, char *out, size_t capacity)
+{
+    const uint8_t *a = address->bytes;
+    unsigned port = __builtin_bswap16(fd_address_port(address));
+
+    switch (fd_address_family(address)) {
+    case FAMILY_INET:
+        a += offsetof(struct sockaddr_in, sin_addr);
+        str_format(out, capacity, "%u.%u.%u.%u:%u", a[0], a[1], a[2], a[3], port);
+        break;
+    case FAMILY_INET6:
+        a += offsetof(struct sockaddr_in6, sin6_addr);
+        str_format(out, capacity, "[%x:%x:%x:%x:%x:%x:%x:%x]:%u", a[0] << 8 | a[1],
+                   a[2] << 8 | a[3], a[4] << 8 | a[5], a[6] << 8 | a[7], a[8] << 8 | a[9],
+                   a[10] << 8 | a[11], a[12] << 8 | a[13], a[14] << 8 | a[15], port);
+        break;
+    case FAMILY_UNIX: /* an abstract name begins with a zero byte */
+        a += offsetof(struct sockaddr_un, sun_path);
+        str_format(out, capacity, "%s%s", a[0] ? "" : "@", (const char *)a + (a[0] ? 0 : 1));
+        break;
+    default:
+        str_copy(out, "a socket", capacity);
+        break;
+    }
+}
+
 /* ---- the stop ---- */
 
 long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
@@ -216,31 +242,6 @@ long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
         ask_address(__NR_getsockname, file->fd, &socket->local);
     }
     return 0;
-}
-
-/* What the source must let the destination have. */
-static bool holds_port(const struct open_file *file)
-{
-    const struct fd_socket *socket = &file->socket;
-
-    if (!fd_socket_is_inet(socket))
-        return false;
-    return file->kind == FD_LISTENER || !fd_socket_is_connection(socket) || socket->bound ||
-           socket->no_reuse;
-}
-
-static void share_option(const struct open_file *file, int32_t name, bool share)
-{
-    set_number(file->fd, SOL_SOCKET, name, share ? 1 : fd_option_number(file, SOL_SOCKET, name));
-}
-
-void fd_socket_share(const struct open_file *file, bool share)
-{
-    if (!holds_port(file))
-        return;
-    share_option(file, SO_REUSEPORT, share);
-    if (fd_socket_is_connection(&file->socket))
-        share_option(file, SO_REUSEADDR, share);
 }
 
 /* ---- the destination: bound sockets ---- */
@@ -277,29 +278,24 @@ static long bind_name(long fd, const struct open_file *file)
     if (path[0])
         unlink_stale(path);
     if (fd_socket_is_inet(&file->socket)) {
-        set_number(fd, SOL_SOCKET, SO_REUSEPORT, 1);
+        fd_option_set(fd, SO_REUSEPORT, 1);
         if (fd_socket_is_connection(&file->socket))
-            set_number(fd, SOL_SOCKET, SO_REUSEADDR, 1);
+            fd_option_set(fd, SO_REUSEADDR, 1);
     }
-    do
-        error = fd_kernel(__NR_bind, (uint64_t)fd, fd_address_of(address.bytes), address.length, 0);
-    while (error == -EADDRINUSE && fd_wait_for_source());
+    error = fd_kernel(__NR_bind, (uint64_t)fd, fd_address_of(address.bytes), address.length, 0);
     if (!error && path[0] && file->socket.path_mode)
         fd_kernel(__NR_chmod, fd_address_of(path), file->socket.path_mode, 0, 0);
-    return error;
+    return file->socket.bound ? error : 0; /* a name that the kernel chose is not worth a failure */
 }
 
 /* The program's own values again; it may have set none. */
 static void unshare(long fd, const struct open_file *file)
 {
-    struct open_file copy = *file;
-
-    copy.fd = (int32_t)fd;
-    if (fd_socket_is_inet(&file->socket) && fd_address_is_name(&file->socket.local)) {
-        share_option(&copy, SO_REUSEPORT, false);
-        if (fd_socket_is_connection(&file->socket))
-            share_option(&copy, SO_REUSEADDR, false);
-    }
+    if (!fd_socket_is_inet(&file->socket) || !fd_address_is_name(&file->socket.local))
+        return;
+    fd_option_set(fd, SO_REUSEPORT, fd_option_number(file, SOL_SOCKET, SO_REUSEPORT));
+    if (fd_socket_is_connection(&file->socket))
+        fd_option_set(fd, SO_REUSEADDR, fd_option_number(file, SOL_SOCKET, SO_REUSEADDR));
 }
 
 static long create(const struct open_file *file, uint32_t flags)
@@ -458,22 +454,28 @@ static long restore_reset_unix(struct open_file *file)
     return fds[0];
 }
 
+static long restore_open(struct open_file *file)
+{
+    long fd = create(file, file->flags);
+    long error = fd < 0 ? fd : restore_bound(fd, file);
+
+    if (!error)
+        return fd;
+    fd_close_number(fd);
+    return error;
+}
+
 long fd_socket_restore(struct open_file *file)
 {
     const struct fd_socket *socket = &file->socket;
     bool connected = fd_socket_is_connection(socket) && socket->state == SOCKET_CONNECTED;
-    long fd, error = 0;
+    long fd;
 
-    if (connected && fd_socket_is_inet(socket)) {
+    if (connected && fd_socket_is_inet(socket))
         fd = restore_reset_inet(file);
-    } else if (connected && socket->domain == FAMILY_UNIX) {
+    else if (connected && socket->domain == FAMILY_UNIX)
         fd = restore_reset_unix(file);
-    } else {
-        fd = create(file, file->flags);
-        if (fd >= 0)
-            error = restore_bound(fd, file);
-    }
-    if (error) /* the socket is there all the same: without its address it is better than none */
-        log_error("fd %d, a socket: does not get its address back (error %ld)", file->fd, -error);
+    else
+        fd = restore_open(file);
     return fd_place(fd, file->fd);
 }

@@ -1,0 +1,199 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Between capture and commit, on one machine, source and destination need the same things at once.
+ * The source, with all threads parked, makes that possible, and can take it back:
+ *
+ *   TCP and UDP ports      SO_REUSEPORT, set late.  The destination binds with it and then gives
+ * the socket the program's own value again. paths of unix sockets  the file gets a second name. The
+ * destination unlinks the first and binds anew; to take it back, the second is renamed to the
+ * first. abstract unix names    the socket is closed; to take it back, it is made again. file locks
+ * released; to take them back, they are taken again.
+ *
+ * Next: fd_socket.c, bind_name.
+ */
+#include <asm/socket.h>
+#include <linux/close_range.h>
+#include <linux/fcntl.h>
+#include <linux/time_types.h>
+
+#include "enclave/fd_internal.h"
+
+enum { SECOND_NAME_bytes = FD_ADDRESS_bytes + 32, WAIT_STEP_NS = 500000 };
+#define WAIT_NS 2000000000ULL
+
+static uint64_t g_wait_end_ns; /* on the host's clock */
+
+bool fd_wait_for_destination(void)
+{
+    struct __kernel_timespec step = {0, WAIT_STEP_NS};
+
+    if (clock_host_monotonic_ns() >= g_wait_end_ns)
+        return false;
+    fd_kernel(__NR_nanosleep, fd_address_of(&step), 0, 0, 0);
+    return true;
+}
+
+static bool holds_port(const struct open_file *file)
+{
+    const struct fd_socket *socket = &file->socket;
+
+    if (!fd_socket_is_inet(socket))
+        return false;
+    return file->kind == FD_LISTENER || !fd_socket_is_connection(socket) || socket->bound ||
+           socket->no_reuse;
+}
+
+/* A connection that was accepted holds the port as well, unless both it and the new listener have
+ * SO_REUSEADDR. */
+static void share_port(const struct open_file *file, bool share)
+{
+    fd_option_set(file->fd, SO_REUSEPORT,
+                  share ? 1 : fd_option_number(file, SOL_SOCKET, SO_REUSEPORT));
+    if (fd_socket_is_connection(&file->socket))
+        fd_option_set(file->fd, SO_REUSEADDR,
+                      share ? 1 : fd_option_number(file, SOL_SOCKET, SO_REUSEADDR));
+}
+
+/* ---- unix sockets ---- */
+
+/* Of this process: another enclave may have a socket of the same name in another directory. */
+static void second_name(const char *path, char out[SECOND_NAME_bytes])
+{
+    str_format(out, SECOND_NAME_bytes, "%s.moving-%u", path, g_facts.process_id);
+}
+
+static void share_path(const char *path, bool share)
+{
+    char second[SECOND_NAME_bytes];
+
+    second_name(path, second);
+    if (share) {
+        fd_kernel(__NR_link, fd_address_of(path), fd_address_of(second), 0, 0);
+        return;
+    }
+    fd_kernel(__NR_rename, fd_address_of(second), fd_address_of(path), 0, 0);
+    /* rename does nothing if both are still names of one file. */
+    fd_kernel(__NR_unlink, fd_address_of(second), 0, 0, 0);
+}
+
+/* Every number of the file becomes one of `fd`, or of the file's own first number. */
+static void redirect(const struct open_file *file, long fd, bool and_first)
+{
+    const struct fd_state *state = fd_state();
+
+    for (uint32_t number = 0; number < state->limit; number++) {
+        if (fd_find(number) != file || (!and_first && file->fd == (int32_t)number))
+            continue;
+        fd_kernel(__NR_dup3, (uint64_t)fd, number, state->entries[number].cloexec ? O_CLOEXEC : 0,
+                  0);
+    }
+}
+
+static void give_up_name(const struct open_file *file)
+{
+    long nothing = host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/"), O_PATH, 0, 0, 0);
+
+    if (nothing >= 0)
+        redirect(file, nothing, true);
+    fd_close_number(nothing);
+}
+
+static void take_name_again(struct open_file *file)
+{
+    long error;
+
+    do
+        error = fd_socket_restore(file);
+    while (error == -EADDRINUSE && fd_wait_for_destination());
+    if (error < 0) {
+        log_error("fd %d, a unix socket: its abstract name is lost (error %ld)", file->fd, -error);
+        return;
+    }
+    redirect(file, file->fd, false);
+    if (fd_state()->entries[file->fd].cloexec)
+        fd_control(file->fd, F_SETFD, FD_CLOEXEC);
+    fd_epoll_rejoin(file);
+}
+
+static void share_unix(struct open_file *file, bool share)
+{
+    char path[FD_ADDRESS_bytes];
+
+    if (!file->socket.bound || !fd_address_is_name(&file->socket.local) ||
+        (fd_socket_is_connection(&file->socket) && file->socket.state != SOCKET_FRESH))
+        return;
+    fd_address_path(&file->socket.local, path);
+    if (path[0])
+        share_path(path, share);
+    else if (share)
+        give_up_name(file);
+    else
+        take_name_again(file);
+}
+
+/* ---- all ---- */
+
+static void share_all(bool share)
+{
+    struct fd_walk walk = fd_walk();
+    struct open_file *file;
+
+    g_wait_end_ns = clock_host_monotonic_ns() + WAIT_NS;
+    /* All first numbers are known before the first socket is made again and joins its sets. */
+    while (fd_walk_next(&walk))
+        ;
+    for (walk = fd_walk(); (file = fd_walk_next(&walk));) {
+        if (file->kind != FD_SOCKET && file->kind != FD_LISTENER)
+            continue;
+        if (holds_port(file))
+            share_port(file, share);
+        else if (file->socket.domain == FAMILY_UNIX)
+            share_unix(file, share);
+    }
+    fd_locks_share(share);
+    fd_state()->shared = share;
+}
+
+void fd_share_addresses(void)
+{
+    share_all(true);
+}
+
+/* Capture itself takes nothing away: what it reads it puts back at once. */
+void fd_uncapture(void)
+{
+    if (fd_state()->shared)
+        share_all(false);
+}
+
+static void unlink_second_names(void)
+{
+    struct fd_walk walk = fd_walk();
+    struct open_file *file;
+
+    while ((file = fd_walk_next(&walk))) {
+        char path[FD_ADDRESS_bytes], second[SECOND_NAME_bytes];
+
+        if ((file->kind != FD_SOCKET && file->kind != FD_LISTENER) ||
+            file->socket.domain != FAMILY_UNIX)
+            continue;
+        fd_address_path(&file->socket.local, path);
+        second_name(path, second);
+        if (path[0])
+            fd_kernel(__NR_unlink, fd_address_of(second), 0, 0, 0);
+    }
+}
+
+/* The host process's standard descriptors stay in use, so that nothing else gets their numbers. */
+void fd_close_all(void)
+{
+    enum { STANDARD = 3 };
+    long null = fd_move_up(
+        host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
+
+    unlink_second_names();
+    for (uint64_t fd = 0; null >= 0 && fd < STANDARD; fd++)
+        fd_kernel(__NR_dup3, (uint64_t)null, fd, 0, 0);
+    fd_close_number(null);
+    fd_kernel(__NR_close_range, STANDARD, g_facts.host_fd_base - 1, 0, 0);
+}
