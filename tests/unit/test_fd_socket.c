@@ -220,6 +220,7 @@ static void test_port_held_by_connections(void **state)
 static void check_unix_listeners(void)
 {
     struct stat status;
+    long out;
 
     check_accepts(g_fd[0], &g_address[0], TYPE_STREAM);
     check_accepts(g_fd[1], &g_address[1], TYPE_STREAM);
@@ -227,7 +228,12 @@ static void check_unix_listeners(void)
     CHECK_EQUAL(K(__NR_stat, A(&g_address[0].bytes[2]), A(&status)), 0);
     CHECK_EQUAL(status.st_mode & 07777, 0751);
     CHECK_EQUAL(K(__NR_fcntl, (uint64_t)g_fd[2], F_GETFD), FD_CLOEXEC);
+    /* Its epoll set sees when somebody connects. */
     CHECK(!wait_ready(g_fd[3], POLLIN, 0));
+    out = client(&g_address[1], TYPE_STREAM);
+    CHECK(wait_ready(g_fd[3], POLLIN, 2000));
+    CHECK_EQUAL(P(sys_close, (uint64_t)P(sys_accept, (uint64_t)g_fd[1], 0, 0)), 0);
+    K(__NR_close, (uint64_t)out);
 }
 
 static void make_unix_listeners(void)
