@@ -422,10 +422,21 @@ long fd_plain_open(const char *path, uint32_t flags, uint32_t type)
     return error;
 }
 
+/* ext4 keeps the place where a directory's first reading began as if it had been 0: when that was
+ * the end, a later rewind finds nothing.  So the first reading is at 0. */
+static void read_a_little(long fd)
+{
+    uint8_t entries[1024] __attribute__((aligned(8)));
+
+    fd_kernel(__NR_getdents64, (uint64_t)fd, fd_address_of(entries), sizeof(entries), 0);
+}
+
 long fd_plain_restore(struct open_file *file)
 {
     long fd = fd_plain_open(fd_path(file->plain.path), file->flags, file->plain.type);
 
+    if (fd >= 0 && file->kind == FD_DIRECTORY && file->plain.offset)
+        read_a_little(fd);
     if (fd >= 0 && file->plain.offset)
         fd_kernel(__NR_lseek, (uint64_t)fd, file->plain.offset, SEEK_SET, 0);
     return fd_place(fd, file->fd);
