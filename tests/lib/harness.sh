@@ -5,6 +5,8 @@
 # `set -e`; it passes if that ends with 0.  `note` adds facts to its line.  Everything a part starts
 # lives in its own temporary directory and is ended when the part ends, however that happens.
 #
+# A part that names daemons in DAEMONS has them when its first case runs, and anew after one failed.
+#
 # From tests/run: OPTMIG_BUILD (absolute), TESTS_ONLY (pattern or empty), TESTS_LIST, TESTS_LONG (1 or
 # empty), TESTS_COUNTS (a file to which each case adds a line: passed, failed or skipped).
 set -u
@@ -74,6 +76,10 @@ check() {
     local promise=$1 status facts
     shift
     wanted "$promise" || return 0
+    local daemon
+    for daemon in ${DAEMONS:-}; do
+        [ -e "$WORK/$daemon.pid" ] || daemon_start "$daemon" || exit 1
+    done
     CASE=$(mktemp -d "$WORK/case.XXXXXX")
     : > "$CASE/note"
     local log
@@ -103,7 +109,9 @@ check() {
         show_logs
         counted failed
         echo "$PART: $promise" >> "$TESTS_COUNTS.failed"
-        daemons_restart_if_started
+        # The next case gets fresh daemons.
+        daemons_stop
+        rm -rf "$WORK/alpha" "$WORK/beta"
     fi
     # A victim that a failed case left behind must not disturb the next one.
     end_left_behind
@@ -203,21 +211,9 @@ process_gone() {
     [ ! -e "/proc/$1" ] || grep -q '^State:.Z' "/proc/$1/status" 2>/dev/null
 }
 
-daemons_start() {
-    [ -n "${TESTS_LIST:-}" ] && return 0
-    daemon_start alpha && daemon_start beta
-}
-
 daemons_stop() {
     daemon_stop alpha
     daemon_stop beta
-}
-
-daemons_restart_if_started() {
-    [ -e "$WORK/alpha.pid" ] && [ -e "$WORK/beta.pid" ] || return 0
-    daemons_stop
-    rm -rf "$WORK/alpha" "$WORK/beta"
-    daemons_start
 }
 
 end_left_behind() {
@@ -321,8 +317,8 @@ REPORT_RIGHT='
     | if (.mode == "stopcopy" or .mode == "precopy") and .postcopy_pages != 0
       then error("post-copy pages in mode \(.mode)") else . end'
 
-# move NAME MODE TRACKER [options]: from HERE to the other one.
-move() {
+# try_move NAME MODE TRACKER [options]: from HERE to the other one.  1, and says why, if it was not moved.
+try_move() {
     local name=$1 mode=$2 tracker=$3 from=$HERE to status=0
     shift 3
     to=$(other "$from")
@@ -330,17 +326,40 @@ move() {
         > "$CASE/report.json" || status=$?
     if [ $status != 0 ]; then
         cat "$CASE/report.json"
-        complain "move $((MOVES + 1)) ($mode, $tracker, $from to $to) ended with status $status"
+        echo "move $((MOVES + 1)) ($mode, $tracker, $from to $to) ended with status $status"
+        return 1
     fi
-    jq -e "$REPORT_RIGHT" "$CASE/report.json" > "$CASE/report.checked" || {
-        cat "$CASE/report.json"
-        complain "the report of a move is not right"
-    }
-    [ "$(jq -r '.name + " " + .mode + " " + .tracker' "$CASE/report.json")" = "$name $mode $tracker" ] ||
-        complain "the report names another move"
-    cat "$CASE/report.json" >> "$CASE/reports"
     HERE=$to
     MOVES=$((MOVES + 1))
+    cat "$CASE/report.json" >> "$CASE/reports"
+    if ! jq -e "$REPORT_RIGHT" "$CASE/report.json" > "$CASE/report.checked" ||
+        [ "$(jq -r '.name + " " + .mode + " " + .tracker' "$CASE/report.json")" != "$name $mode $tracker" ]; then
+        cat "$CASE/report.json"
+        echo "the report of a move is not right"
+        exit 1
+    fi
+}
+
+move() {
+    try_move "$@" || exit 1
+}
+
+# move_until_ended NAME MODE TRACKER [MOVES]: moves it to and fro while it works, until it ends by itself with 0.
+move_until_ended() {
+    local name=$1
+    while runs_on "$HERE" "$name" && [ $MOVES -lt "${4:-60}" ]; do
+        # It may end by itself while the last move goes on.
+        if ! try_move "$name" "$2" "$3" > "$CASE/last-move"; then
+            until_true 5 exited "$HERE" "$name" || { cat "$CASE/last-move"; return 1; }
+        fi
+        sleep 0.2 # Let it work here for a while; nothing waits for this.
+    done
+    until_true 100 exited "$HERE" "$name" || complain "it has not ended"
+    if [ "$(field "$HERE" "$name" .exit_status)" != 0 ]; then
+        "$HERE" logs "$name"
+        complain "it ended with status $(field "$HERE" "$name" .exit_status)"
+    fi
+    [ "$MOVES" -ge 3 ] || complain "only $MOVES moves before it had ended"
 }
 
 # The longest of a figure over all moves of this case, rounded.
