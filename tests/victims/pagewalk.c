@@ -12,11 +12,13 @@
  *   order=seq    or random         share=100    per cent of the pages that are written
  *   rate=0       pages per second and writer; 0: as fast as it goes
  *   gap=1        a thread that reads the clock in a loop: its gaps, and whether time is whole
+ *   masked=1     writers block every signal    (SIGSEGV too, as libc does around its own work)
  *   huge=1       ask for huge pages            idle=1       no writes at all
  *   spoil=lost, stale, swapped, duplicated, torn: does that to a page before a check, which must
  * find it
  */
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,6 +55,7 @@ static uint32_t g_count;
 static uint64_t *g_memory;
 static uint64_t g_rate;
 static const char *g_spoil;
+static bool g_masked;
 static _Atomic bool g_pause, g_end;
 static pthread_barrier_t g_barrier;
 
@@ -227,6 +230,11 @@ static uint64_t write_batch(struct writer *w, uint64_t due_ns)
 static void *writer_main(void *argument)
 {
     struct writer *w = argument;
+    if (g_masked) {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, NULL);
+    }
     uint64_t due_ns = victim_clock_ns(CLOCK_MONOTONIC);
     while (!atomic_load(&g_end)) {
         due_ns = write_batch(w, due_ns);
@@ -258,6 +266,7 @@ static void set_up(void)
     bool random = !strcmp(victim_text("order", "seq"), "random");
     uint64_t share = (uint64_t)victim_number("share", 100);
     g_spoil = victim_text("spoil", "");
+    g_masked = victim_flag("masked");
     if (g_count < 1 || g_count > WRITERS_MAX || pages < g_count || share < 1 || share > 100)
         victim_abort("mib, threads or share out of range");
     g_memory =
@@ -328,7 +337,7 @@ int main(int argc, char **argv)
     if (victim_flag("gap"))
         gapmeter_begin((uint64_t)victim_number("gap_us", 1000) * 1000);
     victim_ready();
-    if (g_count == 1 || idle)
+    if ((g_count == 1 && !g_masked) || idle)
         run_alone(idle);
     else
         run_writers();

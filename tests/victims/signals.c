@@ -204,6 +204,33 @@ static void *alternate_main(void *argument)
     return NULL;
 }
 
+/* ---- a thread with every signal blocked, SIGSEGV too, that writes all the time ---- */
+
+enum { MASKED_WORDS = 1 << 20 };
+static uint64_t g_masked_words[MASKED_WORDS];
+static _Atomic uint64_t g_masked_sweeps;
+
+static void *masked_main(void *argument)
+{
+    (void)argument;
+    sigset_t all, now;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    for (uint64_t sweep = 1; !atomic_load(&g_end); sweep++) {
+        for (unsigned i = 0; i < MASKED_WORDS; i += 64) {
+            VICTIM_CHECK_THAT(g_masked_words[i] == sweep - 1,
+                              "a word written with signals blocked is lost");
+            g_masked_words[i] = sweep;
+        }
+        pthread_sigmask(SIG_SETMASK, NULL, &now);
+        VICTIM_CHECK_THAT(sigismember(&now, SIGSEGV) && sigismember(&now, SIGUSR1) &&
+                              sigismember(&now, SIGBUS),
+                          "a blocked signal is no longer blocked");
+        atomic_store(&g_masked_sweeps, sweep);
+    }
+    return NULL;
+}
+
 /* ---- signals that wait over a move ---- */
 
 static _Atomic unsigned g_waited, g_queued;
@@ -291,6 +318,7 @@ static void check(const sigset_t *waiting)
     check_waiting(waiting);
     victim_value("nested", "%lu", atomic_load(&g_outer));
     victim_value("suspended", "%lu", atomic_load(&g_suspended));
+    victim_value("masked_sweeps", "%lu", atomic_load(&g_masked_sweeps));
     victim_value("recovered", "%lu", atomic_load(&g_recovered));
     VICTIM_CHECK_THAT(atomic_load(&g_on_altstack), "the handler left the alternate stack");
 }
@@ -300,11 +328,12 @@ int main(int argc, char **argv)
     victim_begin(argc, argv);
     sigset_t waiting;
     set_up(&waiting);
-    pthread_t nester, waker, faulter, alternate;
+    pthread_t nester, waker, faulter, alternate, masked;
     if (pthread_create(&nester, NULL, nester_main, NULL) ||
         pthread_create(&g_suspender, NULL, suspender_main, NULL) ||
         pthread_create(&waker, NULL, waker_main, NULL) ||
         pthread_create(&faulter, NULL, faulter_main, NULL) ||
+        pthread_create(&masked, NULL, masked_main, NULL) ||
         pthread_create(&alternate, NULL, alternate_main, NULL))
         victim_abort("no thread");
     while (!atomic_load(&g_on_altstack))
@@ -323,6 +352,7 @@ int main(int argc, char **argv)
     pthread_join(nester, NULL);
     pthread_join(waker, NULL);
     pthread_join(faulter, NULL);
+    pthread_join(masked, NULL);
     pthread_kill(g_suspender, SIGRTMIN + 3);
     pthread_join(g_suspender, NULL);
     return victim_finish();
