@@ -7,6 +7,7 @@
 #include "tools/demo/report.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,27 @@ static void read_bins(struct move *move)
     }
 }
 
+/* Answers that the move delayed may come a little after its end. */
+static void find_longest(struct move *move)
+{
+    static const double AFTER_s = 0.25;
+    const json_t *silences = json_object_get(move->load, "silences_us"), *silence;
+    double end_s = fmax(move->complete_s, move->resume_s) + AFTER_s;
+    size_t i;
+    json_array_foreach(silences, i, silence)
+    {
+        double at_s = move->bins_begin_s + json_number_value(json_array_get(silence, 0)) / 1e6;
+        double length_ms = json_number_value(json_array_get(silence, 1)) / 1000;
+        if (at_s + length_ms / 1000 > 0 && at_s < end_s)
+            move->silence_ms = fmax(move->silence_ms, length_ms);
+    }
+    for (unsigned b = 0; b < move->bin_count; b++) {
+        double at_s = move->bins_begin_s + b * move->bin_s;
+        if (at_s + move->bin_s > 0 && at_s < end_s)
+            move->latency_ms = fmax(move->latency_ms, move->bins[b].longest_ms);
+    }
+}
+
 static void read_move(struct move *move, const char *dir, const char *mode)
 {
     *move = (struct move){.mode = mode, .reduction = -1};
@@ -101,6 +123,7 @@ static void read_move(struct move *move, const char *dir, const char *mode)
     move->precopy_s = move->stop_s - move_number(move->report, "precopy_ms") / 1000;
     move->complete_s = move->resume_s + move_number(move->report, "postcopy_ms") / 1000;
     read_bins(move);
+    find_longest(move);
 }
 
 static void find_reductions(struct demo *demo)
@@ -132,8 +155,7 @@ static void print_table(const struct demo *demo)
                text_ms(move_number(m->report, "total_ms"), t[2]), move_number(m->report, "rounds"),
                text_bytes(move_number(m->report, "bytes_sent"), t[3]),
                text_count(move_number(m->report, "postcopy_pages"), t[4]), reduction,
-               text_ms(move_number(m->load, "silence_us") / 1000, t[5]),
-               text_ms(move_number(m->load, "max_latency_us") / 1000, t[6]));
+               text_ms(m->silence_ms, t[5]), text_ms(m->latency_ms, t[6]));
     }
     printf("\n");
 }

@@ -21,7 +21,9 @@ struct move {
     unsigned bin_count;
     double bin_s, bins_begin_s;
     double precopy_s, stop_s, resume_s,
-        complete_s;   /* where the phases begin; complete: all pages there */
+        complete_s; /* where the phases begin; complete: all pages there */
+    double silence_ms,
+        latency_ms;   /* the longest of the client from the order to move to all pages there */
     double reduction; /* of downtime against stopcopy, percent; < 0: not known */
 };
 

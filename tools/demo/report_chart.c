@@ -19,6 +19,7 @@ enum {
     POINTS_MAX = 900,
     TICKS_MAX = 14,
     LABEL_WIDTH = 130,
+    PEAK_WIDTH = 150,
 };
 static const double LATENCY_LOW_ms = 0.1;
 static const double LATENCY_HIGH_ms = 10000;
@@ -75,8 +76,11 @@ static void write_phase(const struct chart *c, const char *name, const char *lab
                         double to_s, double label_y)
 {
     char length[TEXT_SIZE];
+    double range = c->window->to_s - c->window->from_s;
     if (to_s <= c->window->from_s || from_s >= c->window->to_s || to_s <= from_s)
         return;
+    if (to_s - from_s < range / 1000 && strcmp(name, "switchover"))
+        return; /* a moment, as the post-copy of stopcopy: nothing to be seen */
     double x = x_of(c, from_s), width = fmax(x_of(c, to_s) - x, 2.5);
     text_ms((to_s - from_s) * 1000, length);
     fprintf(c->to,
@@ -112,7 +116,8 @@ static void write_time_axis(const struct chart *c)
 {
     const struct chart_window *w = c->window;
     double range = w->to_s - w->from_s, step = tick_step(range);
-    for (double s = ceil(w->from_s / step) * step; s <= w->to_s + step / 1000; s += step) {
+    for (double turn = ceil(w->from_s / step); turn * step <= w->to_s; turn++) {
+        double s = turn * step + 0.0; /* no minus before 0 */
         double x = x_of(c, s);
         fprintf(c->to, "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%d\"/>\n", x, x,
                 THROUGHPUT_TOP, LATENCY_BOTTOM);
@@ -148,10 +153,6 @@ static void write_value_axes(const struct chart *c)
         else
             fprintf(c->to, "%g s</text>\n", ms / 1000);
     }
-    fprintf(c->to,
-            "<text class=\"axis\" x=\"%d\" y=\"%d\">answers a second</text>"
-            "<text class=\"axis\" x=\"%d\" y=\"%d\">latency</text>\n",
-            LEFT + 6, THROUGHPUT_TOP + 14, LEFT + 6, LATENCY_TOP + 14);
 }
 
 /* As steps: a bin is a stretch of time, and a bin without any answer is to be seen as one. */
@@ -178,9 +179,10 @@ static void write_peak(const struct chart *c)
         }
     }
     if (peak > c->window->answers_max_per_s * 1.001)
-        fprintf(c->to, "<text class=\"tick\" x=\"%.1f\" y=\"%d\">&uarr; catching up: %s</text>\n",
-                fmin(x_of(c, at_s) + 5, RIGHT - LABEL_WIDTH), THROUGHPUT_TOP + 14,
-                text_count(peak, text));
+        fprintf(c->to,
+                "<text class=\"tick peak\" x=\"%.1f\" y=\"%d\">&uarr; catching up: %s</text>\n",
+                fmin(fmax(x_of(c, at_s) + 5, LEFT + LABEL_WIDTH), RIGHT - LABEL_WIDTH),
+                THROUGHPUT_TOP + 14, text_count(peak, text));
 }
 
 static void write_latency(const struct chart *c)
@@ -219,6 +221,14 @@ static void write_tips(const struct chart *c)
     }
 }
 
+static void write_axis_names(const struct chart *c)
+{
+    fprintf(c->to,
+            "<text class=\"axis\" x=\"%d\" y=\"%d\">answers a second</text>"
+            "<text class=\"axis\" x=\"%d\" y=\"%d\">latency</text>\n",
+            LEFT + 6, THROUGHPUT_TOP + 14, LEFT + 6, LATENCY_TOP + 14);
+}
+
 void chart_write(FILE *to, const struct move *move, const struct chart_window *window)
 {
     struct chart c = {.to = to, .move = move, .window = window};
@@ -240,6 +250,7 @@ void chart_write(FILE *to, const struct move *move, const struct chart_window *w
     write_latency(&c);
     write_phases(&c);
     write_peak(&c);
+    write_axis_names(&c);
     write_tips(&c);
     fprintf(to, "</svg>\n");
 }

@@ -36,7 +36,8 @@ static const char STYLE[] =
     "tr:last-child td{border-bottom:0}\n"
     ".grid{stroke:var(--line);stroke-width:1}.tick,.axis,.phase-label{fill:var(--soft);font-size:"
     "11.5px}"
-    ".axis{font-weight:600}.phase-label{fill:var(--text)}\n"
+    ".axis,.tick.peak{font-weight:600;paint-order:stroke;stroke:var(--card);stroke-width:4px;"
+    "stroke-linejoin:round}.phase-label{fill:var(--text)}\n"
     ".throughput{fill:var(--throughput);fill-opacity:.75}.longest{fill:var(--longest)}"
     ".median{fill:none;stroke:var(--median);stroke-width:1.4}\n"
     ".phase{fill-opacity:.16}.phase.precopy{fill:var(--precopy)}.phase.switchover{fill:var(--"
@@ -123,8 +124,7 @@ static void write_table(FILE *to, const struct demo *demo)
             text_ms(move_number(m->report, "total_ms"), t[2]), move_number(m->report, "rounds"),
             text_bytes(move_number(m->report, "bytes_sent"), t[3]),
             text_count(move_number(m->report, "postcopy_pages"), t[4]), reduction,
-            text_ms(move_number(m->load, "silence_us") / 1000, t[5]),
-            text_ms(move_number(m->load, "max_latency_us") / 1000, t[6]),
+            text_ms(m->silence_ms, t[5]), text_ms(m->latency_ms, t[6]),
             text_count(move_number(m->load, "reconnects"), t[7]));
     }
     fprintf(to, "</tbody></table></section>\n");

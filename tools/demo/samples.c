@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { BIN_ms = 10, BIN_us = BIN_ms * 1000 };
+enum { BIN_ms = 10, BIN_us = BIN_ms * 1000, SILENCE_MIN_us = 2000 };
 
 uint64_t clock_now_ns(int clock_id)
 {
@@ -47,18 +47,18 @@ static void set_integer(json_t *object, const char *key, uint64_t value)
     json_object_set_new(object, key, json_integer((json_int_t)value));
 }
 
-static void silence_to_json(const struct samples *s, json_t *object)
+static json_t *silences_to_json(const struct samples *s)
 {
-    uint32_t longest = 0, at = 0, before = 0;
+    json_t *silences = json_array();
+    uint32_t before = 0;
     for (uint64_t i = 0; i < s->count; i++) {
-        if (s->sample[i].at_us - before > longest) {
-            longest = s->sample[i].at_us - before;
-            at = before;
-        }
+        uint32_t length = s->sample[i].at_us - before;
+        if (length >= SILENCE_MIN_us)
+            json_array_append_new(silences,
+                                  json_pack("[I,I]", (json_int_t)before, (json_int_t)length));
         before = s->sample[i].at_us;
     }
-    set_integer(object, "silence_us", longest);
-    set_integer(object, "silence_at_ms", at / 1000);
+    return silences;
 }
 
 static void longest_to_json(const struct samples *s, json_t *object)
@@ -100,7 +100,7 @@ json_t *samples_to_json(struct samples *s)
     set_integer(object, "start_realtime_ns", s->begin_realtime_ns);
     set_integer(object, "bin_ms", BIN_ms);
     set_integer(object, "requests", s->count);
-    silence_to_json(s, object);
+    json_object_set_new(object, "silences_us", silences_to_json(s));
     longest_to_json(s, object);
     json_object_set_new(object, "bins", bins_to_json(s));
     if (s->count) {

@@ -18,7 +18,7 @@ struct samples {
 int samples_create(struct samples *s, uint64_t capacity);
 void samples_add(struct samples *s, uint64_t now_ns, uint64_t latency_ns);
 /* Members: start_realtime_ns, bin_ms, bins ([answers, median us, longest us] each), requests,
- * p50_us, p99_us, max_latency_us, max_latency_at_ms, silence_us, silence_at_ms (the longest time
+ * p50_us, p99_us, max_latency_us, max_latency_at_ms, silences_us ([at, length] of the longer times
  * without any answer). */
 json_t *samples_to_json(struct samples *s);
 void samples_free(struct samples *s);
