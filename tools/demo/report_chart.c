@@ -181,7 +181,7 @@ static void write_peak(const struct chart *c)
     if (peak > c->window->answers_max_per_s * 1.001)
         fprintf(c->to,
                 "<text class=\"tick peak\" x=\"%.1f\" y=\"%d\">&uarr; catching up: %s</text>\n",
-                fmin(fmax(x_of(c, at_s) + 5, LEFT + LABEL_WIDTH), RIGHT - LABEL_WIDTH),
+                fmin(fmax(x_of(c, at_s) + 5, LEFT + LABEL_WIDTH), RIGHT - PEAK_WIDTH),
                 THROUGHPUT_TOP + 14, text_count(peak, text));
 }
 
