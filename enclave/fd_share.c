@@ -39,17 +39,14 @@ static bool holds_port(const struct open_file *file)
 
     if (!fd_socket_is_inet(socket))
         return false;
-    return file->kind == FD_LISTENER || !fd_socket_is_connection(socket) || socket->bound ||
-           socket->no_reuse;
+    return file->kind == FD_LISTENER || !fd_socket_is_connection(socket) || socket->bound;
 }
 
-/* A connection that was accepted holds the port as well, unless both it and the new listener have
- * SO_REUSEADDR. */
 static void share_port(const struct open_file *file, bool share)
 {
     fd_option_set(file->fd, SO_REUSEPORT,
                   share ? 1 : fd_option_number(file, SOL_SOCKET, SO_REUSEPORT));
-    if (fd_socket_is_connection(&file->socket))
+    if (file->kind == FD_SOCKET && fd_socket_is_connection(&file->socket))
         fd_option_set(file->fd, SO_REUSEADDR,
                       share ? 1 : fd_option_number(file, SOL_SOCKET, SO_REUSEADDR));
 }

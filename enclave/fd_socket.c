@@ -288,13 +288,14 @@ static long bind_name(long fd, const struct open_file *file)
     return file->socket.bound ? error : 0; /* a name that the kernel chose is not worth a failure */
 }
 
-/* The program's own values again; it may have set none. */
+/* The program's own values again; it may have set none.  Listeners keep SO_REUSEADDR (sys_listen).
+ */
 static void unshare(long fd, const struct open_file *file)
 {
     if (!fd_socket_is_inet(&file->socket) || !fd_address_is_name(&file->socket.local))
         return;
     fd_option_set(fd, SO_REUSEPORT, fd_option_number(file, SOL_SOCKET, SO_REUSEPORT));
-    if (fd_socket_is_connection(&file->socket))
+    if (file->kind == FD_SOCKET && fd_socket_is_connection(&file->socket))
         fd_option_set(fd, SO_REUSEADDR, fd_option_number(file, SOL_SOCKET, SO_REUSEADDR));
 }
 

@@ -96,7 +96,6 @@ struct fd_socket {
     uint8_t state;       /* enum fd_socket_state, of connection-oriented ones */
     uint8_t bound;       /* by bind(): has an address worth keeping */
     uint8_t shut;        /* 1: for reading, 2: for writing */
-    uint8_t no_reuse;    /* accepted from a listener without SO_REUSEADDR */
     uint8_t option_lost; /* one was too long to be recorded */
     int32_t backlog;     /* FD_LISTENER */
     uint32_t path_mode;  /* of a unix socket's file; valid after prepare */

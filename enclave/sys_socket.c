@@ -137,6 +137,10 @@ long sys_listen(struct call *call)
         file->socket.backlog = (int32_t)call->args[1];
         fd_socket_local((int32_t)fd, &file->socket.local);
         fd_control((long)fd, F_SETFL, file->flags | O_NONBLOCK);
+        /* Connections inherit it, and what is left of them when they are closed: without it they
+         * would keep the port from the destination on the same machine. */
+        if (fd_socket_is_inet(&file->socket))
+            fd_option_set((long)fd, SO_REUSEADDR, 1);
     }
     lock_release(&fd_state()->lock);
     return error;
@@ -179,7 +183,6 @@ static void look_at_listener(uint64_t fd, uint32_t flags, struct accepting *out)
         out->model.socket.domain = file->socket.domain;
         out->model.socket.type = file->socket.type;
         out->model.socket.protocol = file->socket.protocol;
-        out->model.socket.no_reuse = fd_option_number(file, SOL_SOCKET, SO_REUSEADDR) == 0;
     }
     lock_release(&fd_state()->lock);
 }
