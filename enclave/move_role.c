@@ -52,24 +52,36 @@ void move_role_end(void)
     }
 }
 
-bool move_role_enter(enum helper helper, uint8_t *out_role)
+bool move_role_join(enum helper helper, uint8_t *out_role)
 {
     uint32_t mine = __atomic_add_fetch(&g_role.entered[helper], 1, __ATOMIC_SEQ_CST);
 
     for (;;) {
         uint32_t seen = load(&g_role.change);
 
-        /* Announced before the look at ended: the mover either sees this helper or is seen. */
-        __atomic_add_fetch(&g_role.working, 1, __ATOMIC_SEQ_CST);
-        if (load(&g_role.ended) < mine && load(&g_role.serving) >= mine) {
-            *out_role = g_role.role;
-            return true;
-        }
-        __atomic_sub_fetch(&g_role.working, 1, __ATOMIC_SEQ_CST);
-        if (load(&g_role.ended) >= mine) {
-            note_change();
+        if (load(&g_role.begun) >= mine)
+            break;
+        futex_wait(&g_role.change, seen, -1);
+    }
+    /* Announced before the look at ended: the mover either waits for this helper, or is seen. */
+    __atomic_add_fetch(&g_role.working, 1, __ATOMIC_SEQ_CST);
+    if (load(&g_role.ended) < mine) {
+        *out_role = g_role.role;
+        return true;
+    }
+    move_role_leave();
+    return false;
+}
+
+bool move_role_wait(void)
+{
+    for (;;) {
+        uint32_t seen = load(&g_role.change);
+
+        if (move_role_ending())
             return false;
-        }
+        if (load(&g_role.serving) == load(&g_role.begun))
+            return true;
         futex_wait(&g_role.change, seen, -1);
     }
 }

@@ -12,12 +12,14 @@ enum helper { HELPER_URGENT, HELPER_PAGER, HELPER_COUNT };
 
 /* The mover. */
 void move_role_begin(uint8_t role);
-void move_role_serve(void); /* helpers may go to work */
+void move_role_serve(void); /* post-copy: helpers go to work */
 /* Helpers are to come back (those that wait in the host have to be woken before), and are waited
  * for. */
 void move_role_end(void);
 
-/* A helper: waits until there is work.  False: the move has ended. */
-bool move_role_enter(enum helper helper, uint8_t *out_role);
-void move_role_leave(void);
+/* A helper: waits for its move to begin.  False: it has ended already. */
+bool move_role_join(enum helper helper, uint8_t *out_role);
+/* A helper that joined: waits until there is work.  False: the move ends. */
+bool move_role_wait(void);
+void move_role_leave(void); /* what every helper that joined does last */
 bool move_role_ending(void);

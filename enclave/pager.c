@@ -2,9 +2,9 @@
 /*
  * The threads beside the mover while pages are still to come.
  *   pager_run     destination: takes faults from the host and asks the source for the pages
- *   move_urgent   destination: receives the answers; source: gives them
- * The pager touches no program memory, takes no lock but place.c's, and asks for nothing before the
- * program runs.
+ *   move_urgent   destination: makes room while pages are copied in order, later receives answers
+ * to the pager's requests; source: gives them The pager touches no program memory, takes no lock
+ * but place.c's, and asks for nothing before the program runs.
  */
 #include "enclave/move.h"
 #include "enclave/move_role.h"
@@ -72,11 +72,13 @@ void pager_run(struct ecall_pager *pager)
     uint8_t role;
 
     pager->result = 0;
-    if (!move_role_enter(HELPER_PAGER, &role))
+    if (!move_role_join(HELPER_PAGER, &role))
         return;
-    pager->result = serve_faults();
-    if (pager->result)
-        place_fail();
+    if (move_role_wait()) {
+        pager->result = serve_faults();
+        if (pager->result)
+            place_fail();
+    }
     move_role_leave();
 }
 
@@ -115,13 +117,8 @@ static long answer_requests(void)
 
 /* ---- both ---- */
 
-void move_urgent(struct ecall_pager *pager)
+static void serve_urgent(uint8_t role, struct ecall_pager *pager)
 {
-    uint8_t role;
-
-    pager->result = 0;
-    if (!move_role_enter(HELPER_URGENT, &role))
-        return;
     pager->result = role == ROLE_SOURCE ? answer_requests() : receive_urgent();
     /* A lost peer is for the mover to notice, and at the regular end the stream is shut down under
      * this thread.  But after an error of this side pages would be waited for that nobody sends. */
@@ -129,5 +126,18 @@ void move_urgent(struct ecall_pager *pager)
         g_host.channel_shutdown();
     if (role == ROLE_DESTINATION)
         place_fail();
+}
+
+void move_urgent(struct ecall_pager *pager)
+{
+    uint8_t role;
+
+    pager->result = 0;
+    if (!move_role_join(HELPER_URGENT, &role))
+        return;
+    if (role == ROLE_DESTINATION)
+        place_prefault();
+    if (move_role_wait())
+        serve_urgent(role, pager);
     move_role_leave();
 }

@@ -25,6 +25,8 @@ enum {
     COPY_RUN_MAX_pages = 16, /* under the lock: a waiting thread waits no longer than that */
     ZERO_RUN_MAX_pages = 16,
     ADVICES_MAX = 4096,
+    PREFAULT_RUNS_MAX = 256,
+    PREFAULT_STEP_pages = 512,
 };
 
 static struct {
@@ -90,6 +92,93 @@ long place_begin(void)
     return mm_layout_reset_rw();
 }
 
+/* ---- memory ahead of the mover ---- */
+
+/* A fixed queue of what HUGE announced.  When it is full the mover makes the memory itself, as it
+ * also does where it is faster. */
+static struct {
+    struct lock lock;
+    volatile uint32_t change; /* futex */
+    bool ended, busy;
+    uint32_t first, count;
+    struct page_run runs[PREFAULT_RUNS_MAX];
+} g_prefault;
+
+static void prefault_note(void)
+{
+    __atomic_add_fetch(&g_prefault.change, 1, __ATOMIC_SEQ_CST);
+    futex_wake(&g_prefault.change, 1 << 30);
+}
+
+static void prefault_add(struct page_run run)
+{
+    lock_take(&g_prefault.lock);
+    if (!g_prefault.ended && g_prefault.count < PREFAULT_RUNS_MAX)
+        g_prefault.runs[(g_prefault.first + g_prefault.count++) % PREFAULT_RUNS_MAX] = run;
+    lock_release(&g_prefault.lock);
+    prefault_note();
+}
+
+/* The next block, or false.  Whoever gets one is busy. */
+static bool prefault_take(struct page_run *out)
+{
+    struct page_run *run = &g_prefault.runs[g_prefault.first];
+    bool got;
+
+    *out = (struct page_run){0, 0};
+    lock_take(&g_prefault.lock);
+    got = g_prefault.busy = g_prefault.count > 0 && !g_prefault.ended;
+    if (got) {
+        *out = (struct page_run){run->first, OM_MIN(run->first + PREFAULT_STEP_pages, run->end)};
+        run->first = out->end;
+        if (run->first == run->end) {
+            g_prefault.first = (g_prefault.first + 1) % PREFAULT_RUNS_MAX;
+            g_prefault.count--;
+        }
+    }
+    lock_release(&g_prefault.lock);
+    return got;
+}
+
+void place_prefault(void)
+{
+    struct page_run run;
+
+    for (;;) {
+        uint32_t seen = __atomic_load_n(&g_prefault.change, __ATOMIC_SEQ_CST);
+
+        while (prefault_take(&run))
+            (void)advise(run.first, run.end, MADV_POPULATE_WRITE);
+        if (__atomic_load_n(&g_prefault.ended, __ATOMIC_SEQ_CST))
+            break;
+        futex_wait(&g_prefault.change, seen, -1);
+    }
+    prefault_note();
+}
+
+void place_prefault_end(void)
+{
+    __atomic_store_n(&g_prefault.ended, true, __ATOMIC_SEQ_CST);
+    prefault_note();
+    for (;;) {
+        uint32_t seen = __atomic_load_n(&g_prefault.change, __ATOMIC_SEQ_CST);
+        bool busy;
+
+        lock_take(&g_prefault.lock);
+        busy = g_prefault.busy;
+        lock_release(&g_prefault.lock);
+        if (!busy)
+            return;
+        futex_wait(&g_prefault.change, seen, -1);
+    }
+}
+
+void place_create(void)
+{
+    g_prefault.ended = g_prefault.busy = false;
+    g_prefault.first = g_prefault.count = 0;
+}
+
 /* ---- layout ---- */
 
 long place_layout(const uint8_t *body, size_t length)
@@ -108,6 +197,7 @@ long place_layout(const uint8_t *body, size_t length)
 
 long place_restore(void)
 {
+    place_prefault_end();
     return mm_layout_apply(g_tables->mm.areas, g_tables->mm.count);
 }
 
@@ -321,17 +411,22 @@ long place_huge(const uint8_t *body, size_t length)
     uint32_t count;
     long error = take_ranges(body, length, &count);
 
-    if (error || !g_place.huge_by_advice)
-        return error;
-    for (uint32_t i = 0; i < count && g_place.advices < ADVICES_MAX; i++) {
+    for (uint32_t i = 0; i < count && !error; i++) {
         struct page_run run = {g_place.ranges[i].first_page,
                                g_place.ranges[i].first_page + g_place.ranges[i].count};
 
-        if (run.end > g_program_pages || advise(run.first, run.end, MADV_HUGEPAGE))
-            continue; /* It is advice only. */
-        g_place.advised[g_place.advices++] = run;
+        if (run.end > g_program_pages)
+            return -EPROTO;
+        /* It is advice only: nothing is lost where the kernel does not take it. */
+        if (g_place.huge_by_advice && g_place.advices < ADVICES_MAX &&
+            advise(run.first, run.end, MADV_HUGEPAGE) == 0)
+            g_place.advised[g_place.advices++] = run;
+        /* The mover is about to write to the first block. */
+        run.first += PREFAULT_STEP_pages;
+        if (run.first < run.end)
+            prefault_add(run);
     }
-    return 0;
+    return error;
 }
 
 /* Gives back the contents of all ranges. */
@@ -360,6 +455,7 @@ long place_serve(void)
 
     if (g_place.serving)
         return 0;
+    place_prefault_end(); /* It would miss pages that are not listed. */
     error = g_host.pager_begin(PROGRAM_BASE, PROGRAM_END);
     if (error)
         return error;

@@ -9,6 +9,8 @@
 #include "enclave/pageset.h"
 #include "protocol/protocol.h"
 
+/* First of all, before other threads come. */
+void place_create(void);
 /* An empty enclave that takes pages anywhere.  0 or -errno, as all of these. */
 long place_begin(void);
 long place_layout(const uint8_t *body, size_t length);
@@ -38,3 +40,9 @@ bool place_fault(uint64_t page);
  * for. */
 uint32_t place_neighbours(uint64_t page, uint64_t *out_pages, uint32_t capacity);
 bool place_running(void);
+
+/* A thread that has nothing to do yet: lets the kernel make the memory of announced blocks, which
+ * is what the mover would wait for most.  Comes back when place_prefault_end() is called, or was.
+ */
+void place_prefault(void);
+void place_prefault_end(void); /* and waits for that thread to let go */

@@ -45,7 +45,7 @@
 
 enum {
     THREADS = 6,
-    SECONDS_MAX = 100,
+    SECONDS_MAX = 60,
     SNAPSHOT_MAX = 400000,
     AREAS_LIMIT = 4096,
     MAP_SLOTS = 32,
@@ -776,6 +776,21 @@ static void run_move(bool out, const int fds[2], struct om_move_report *report)
     *report = move.report;
 }
 
+/* Where each thread is, in the kernel's words, before the process gives up. */
+static void on_alarm(int number)
+{
+    char command[128];
+
+    (void)number;
+    fprintf(stderr, "%s: %s: out of time in phase %u, stop %d, %u of %u parked\n",
+            g_shared->test.name, g_is_source ? "source" : "destination", g_last_phase,
+            g_program.stop, g_program.parked, g_program.count);
+    snprintf(command, sizeof(command), "grep -H . /proc/%d/task/*/wchan /proc/%d/task/*/syscall",
+             getpid(), getpid());
+    (void)!system(command);
+    _exit(1);
+}
+
 static void begin_process(bool source)
 {
     uint8_t measurement[32];
@@ -785,7 +800,8 @@ static void begin_process(bool source)
                            : "victim";
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
-    alarm(SECONDS_MAX);
+    signal(SIGALRM, on_alarm);
+    alarm(source ? SECONDS_MAX : SECONDS_MAX + 5);
     signal(SIGPIPE, SIG_IGN);
     g_is_source = source;
     if (!fixture_create(name, source ? THREADS : 0))
