@@ -5,7 +5,7 @@ import time
 
 import machine
 from hosts import CommandFailed
-from victims import Victim, VictimFailed, longest_ms, rate_per_s
+from victims import Victim, VictimFailed, longest_ms, phase_of_longest, rate_per_s
 
 # name: percent of the footprint that the writer keeps rewriting, spread over all of it
 WRITERS = {
@@ -79,6 +79,7 @@ class Series:
         return {
             "mib": self.mib, "writer": self.writer, "mode": mode, "report": report,
             "gap_ms": longest_ms(gaps, begin_ns, end_ns, pace_us),
+            "gap_phase": phase_of_longest(gaps, begin_ns, end_ns, stop_ns, resume_ns),
             "switch_gap_ms": longest_ms(gaps, stop_ns, resume_ns, pace_us),
             "noise_ms": longest_ms(gaps, begin_ns - second * SETTLE_S, begin_ns, pace_us),
             "writer_stall_ms": longest_ms(stalls, begin_ns, end_ns),
@@ -103,8 +104,8 @@ class Series:
 
 def describe(row):
     report = row["report"]
-    return "gap %.1f ms, downtime %.1f ms, total %.2f s" % (
-        row["gap_ms"], report["downtime_ms"], report["total_ms"] / 1000)
+    return "gap %.1f ms (%s), downtime %.1f ms, total %.2f s" % (
+        row["gap_ms"], row["gap_phase"], report["downtime_ms"], report["total_ms"] / 1000)
 
 
 def run_series(plan, pair, programs, mib, writer, result):

@@ -57,6 +57,17 @@ def longest_ms(gaps, begin_ns, end_ns, pace_us=0):
     return max(0.0, max(lengths, default=0) / 1e6 - pace_us / 1000)
 
 
+def phase_of_longest(gaps, begin_ns, end_ns, stop_ns, resume_ns):
+    """In which phase the longest gap began, or during which it was: pre-copy, switchover or post-copy."""
+    inside = [(length, start) for start, length in gaps if start + length > begin_ns and start < end_ns]
+    if not inside:
+        return None
+    length, start = max(inside)
+    if start < resume_ns and start + length > stop_ns:
+        return "switchover"
+    return "pre-copy" if start < stop_ns else "post-copy"
+
+
 def rate_per_s(answers, begin_ns, end_ns):
     """Pages written a second in whole bins inside [begin, end]; None if there are none."""
     total = bins = 0
