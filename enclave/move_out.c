@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The source of a move.  run() is the story; each step returns 0 or -errno, with words in the
- * report. When pre-copy ends, after each round: hybrid    less than 1 MiB was written meanwhile, or
- * not less than 0.8 times as much as in the round before, or 5 rounds; the rest is listed and comes
- * after the start precopy   what will be written until the next look can be sent within
- * max_downtime; or the rounds did not shrink below 0.8 times the one before, twice in a row; or 30
- * rounds The deadline wins over all: hybrid leaves even the middle of a round when 3/4 of it have
- * passed, precopy does not begin another round then, and its downtime is what it is. Up to COMMIT
- * every failure ends in undo(): the program runs on here.  After it the program never runs here
- * again, whatever the host says.
+ * report. Pre-copy ends after a round:
+ *   - hybrid: if at most 1 MiB was written meanwhile, or more than 0.8 times as much as in the
+ *     round before, or after 5 rounds; what is left is listed and comes after the start
+ *   - precopy: if what will be written until the next look can be sent in half of max_downtime, or
+ *     two rounds in a row were more than 0.8 times the one before, or after 30 rounds
+ * The deadline wins over all: when 3/4 of it have passed, hybrid leaves even the middle of a round
+ * and precopy begins no other, whatever its downtime will be then.
+ * Up to COMMIT every failure ends in undo(): the program runs on here.  After it the program never
+ * runs here again, whatever the host says.
  */
 #include "enclave/move.h"
 
@@ -484,8 +485,8 @@ static long capture(void)
     g_out.captured = true;
     if (error)
         return fail(error, "%s", obstacle.what);
-    /* Before: an interval timer whose signal waits is armed again when that is taken.  After: a timer
-     * may fire before it is read. */
+    /* Before: an interval timer whose signal waits is armed again when that is taken.  After: a
+     * timer may fire before it is read. */
     stop_capture_signals();
     error = timers_capture();
     if (error)

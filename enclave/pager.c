@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The threads beside the mover while pages are still to come.
- *   pager_run     destination: takes faults from the host and asks the source for the pages
- *   move_urgent   destination: makes room while pages are copied in order, later receives answers
- * to the pager's requests; source: gives them The pager touches no program memory, takes no lock
- * but place.c's, and asks for nothing before the program runs.
+ * The threads beside the mover.
+ *   - pager_run, destination: takes faults from the host and asks the source for the pages
+ *   - move_urgent, destination: makes memory ahead of the mover while pages come in order; later
+ *     receives the answers to the pager's requests
+ *   - move_urgent, source: gives these answers
+ * The pager touches no program memory, takes no lock but place.c's, and asks for nothing before the
+ * program runs.
  */
 #include "enclave/move.h"
 #include "enclave/move_role.h"

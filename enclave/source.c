@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Pages at the source.  The sets and their rule:
- *   sent     the destination holds contents of this page that are not zero
- *   dropped  it holds some, and the page was found zero or was discarded here: it has to be told
- *   listed   comes after the start; what the destination held is dropped there when it reads the
- * list fresh    chosen by a sweep, to be listed or to be sent at once While the program runs, a
- * page is copied with the map's lock held, which the discard hook has too.  So a discard is either
- * before the copy (which then sees zero, or newer contents) or after the marks were made (and the
- * hook moves the page to dropped).  Contents written after a discard are reported again by the
- * tracker, because it looked before the copy (tracker.c).  A DROP therefore never takes away
- * contents that are not sent again after it.
+ *   - sent: the destination holds contents of this page that are not zero
+ *   - dropped: it holds some, and here the page is zero or was discarded: it has to be told
+ *   - listed: comes after the start; the destination drops what it holds when it reads the list
+ *   - fresh: chosen by a sweep, to be listed or to be sent at once
+ * While the program runs a page is copied with the map's lock held, which the discard hook has too.
+ * So a discard is either before the copy (which then sees zero, or newer contents) or after the
+ * marks were made (and the hook moves the page to dropped).  Contents written after a discard are
+ * reported again by the tracker, because it looked before the copy (tracker.c).  So a DROP never
+ * takes contents away that are not sent again after it.
  */
 #include "enclave/source.h"
 

@@ -5,14 +5,6 @@
  * Each piece is looked at with the map's lock held.  So no discard (munmap, MADV_DONTNEED) is half
  * done at that moment: it lies wholly before, and its hook has run, or wholly after, and whatever
  * is written to the page then is reported by a later sweep (source.c relies on this).
- *
- * Why SWEEP_HOT loses no write (kernel tracker): tracker_freeze() makes memory read-only, then a
- * protecting SWEEP_WRITTEN looks at all of it, then the program is stopped, then SWEEP_HOT.  A
- * write that the SWEEP_WRITTEN did not see came after it had looked at that page.  At that time the
- * page was writable, so since the freeze its granule was opened by a fault or a system call's
- * buffer, or mapped anew, or was never closed: each marks it hot first (guard.c).  And as the page
- * was write-protected for the kernel tracker by that sweep, or not there at all, the write set its
- * written flag.
  */
 #include "enclave/tracker.h"
 
@@ -298,7 +290,16 @@ long sweep_next(struct sweep *sweep, const struct om_region **out_regions)
     return count;
 }
 
-/* ---- freeze ---- */
+/* ---- freeze ----
+ *
+ * Why SWEEP_HOT loses no write (kernel tracker): tracker_freeze() makes memory read-only, then a
+ * protecting SWEEP_WRITTEN looks at all of it, then the program is stopped, then SWEEP_HOT.  A
+ * write that the SWEEP_WRITTEN did not see came after it had looked at that page.  At that time the
+ * page was writable, so since the freeze its granule was opened by a fault or a system call's
+ * buffer, or mapped anew, or was never closed: each marks it hot first (guard.c).  And as the page
+ * was write-protected for the kernel tracker by that sweep, or not there at all, the write set its
+ * written flag.
+ */
 
 /* Closes the next piece of memory; false when there is no more. */
 static bool freeze_piece(uint64_t *at)

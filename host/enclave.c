@@ -179,6 +179,8 @@ int enclave_create(const struct enclave_options *options, char reason[OM_REASON_
         return -1;
     if (clock_start())
         return fail(reason, "cannot start the clock", "");
+    track_prepare();
+    pager_prepare();
     return create(options, measurement, reason);
 }
 
