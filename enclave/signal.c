@@ -134,7 +134,7 @@ uint64_t signal_block_all(void)
 {
     uint64_t all = SIGNALS_ALL_BUT_FAULTS, old = 0;
 
-    host_syscall(__NR_rt_sigprocmask, SIG_SETMASK, (uint64_t)&all, (uint64_t)&old, 8, 0, 0);
+    host_syscall(__NR_rt_sigprocmask, SIG_BLOCK, (uint64_t)&all, (uint64_t)&old, 8, 0, 0);
     return old;
 }
 
