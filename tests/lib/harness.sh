@@ -126,6 +126,7 @@ seconds_since() {
 show_logs() {
     local log from
     for log in "$WORK"/*.log; do
+        [ -e "$log" ] || continue
         from=$(cat "$CASE/$(basename "$log").size" 2>/dev/null)
         show_log "$log" $((${from:-0} + 1)) 25
     done

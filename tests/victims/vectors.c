@@ -17,15 +17,18 @@ enum { THREADS_MAX = 16, STATE_BYTES = 32 * 64 + 8 * 8 };
 
 typedef void spin_fn(const uint8_t *in, uint8_t *out, uint64_t loops);
 
-#define LIST16(M, step)                                                                            \
-    M(0, step)                                                                                     \
-    M(1, step) M(2, step) M(3, step) M(4, step) M(5, step) M(6, step) M(7, step) M(8, step)        \
-        M(9, step) M(10, step) M(11, step) M(12, step) M(13, step) M(14, step) M(15, step)
-#define LIST16_HIGH(M, step)                                                                       \
-    M(16, step)                                                                                    \
-    M(17, step) M(18, step) M(19, step) M(20, step) M(21, step) M(22, step) M(23, step)            \
-        M(24, step) M(25, step) M(26, step) M(27, step) M(28, step) M(29, step) M(30, step)        \
-            M(31, step)
+/* clang-format off */
+#define LIST16(M, step) \
+    M(0, step) M(1, step) M(2, step) M(3, step) \
+    M(4, step) M(5, step) M(6, step) M(7, step) \
+    M(8, step) M(9, step) M(10, step) M(11, step) \
+    M(12, step) M(13, step) M(14, step) M(15, step)
+#define LIST16_HIGH(M, step) \
+    M(16, step) M(17, step) M(18, step) M(19, step) \
+    M(20, step) M(21, step) M(22, step) M(23, step) \
+    M(24, step) M(25, step) M(26, step) M(27, step) \
+    M(28, step) M(29, step) M(30, step) M(31, step)
+/* clang-format on */
 #define SPIN "1: dec %2\n jnz 1b\n"
 
 #define LOAD_X(n, step) "movups " #n "*" #step "(%0), %%xmm" #n "\n"
