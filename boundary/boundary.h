@@ -2,8 +2,9 @@
 /*
  * Types that cross the boundary between enclave and host process (boundary/calls.def).
  *
- * All sizes are bytes unless a name says otherwise.  Pointers in an ECALL's argument point to memory
- * of the host, which may change under the enclave's hands: it copies them in once, then checks.
+ * All sizes are bytes unless a name says otherwise.  Pointers in an ECALL's argument point to
+ * memory of the host, which may change under the enclave's hands: it copies them in once, then
+ * checks.
  */
 #pragma once
 
@@ -13,7 +14,8 @@
 #include "boundary/layout.h"
 
 enum {
-    OM_ECANCELLED = 600, /* a blocking call was not made because the thread has to stop or has a signal */
+    OM_ECANCELLED =
+        600, /* a blocking call was not made because the thread has to stop or has a signal */
     OM_BOUNDARY_VERSION = 999,
     OM_SIGNAL_STOP = 63, /* host and runtime keep this signal for themselves */
     OM_NAME_MAX = 64,
@@ -53,8 +55,9 @@ struct om_buffer {
 /* What PAGEMAP_SCAN is asked (host/track.c).  start and end are page-aligned addresses. */
 struct om_scan {
     uint64_t start, end;
-    uint32_t written_only; /* 1: pages written since they were last protected; 0: all present pages */
-    uint32_t protect;      /* 1: write-protect what is reported, atomically with reporting it */
+    uint32_t
+        written_only; /* 1: pages written since they were last protected; 0: all present pages */
+    uint32_t protect; /* 1: write-protect what is reported, atomically with reporting it */
 };
 
 enum { OM_REGION_HUGE = 1 }; /* mapped by a huge page */
@@ -83,11 +86,12 @@ struct om_move_report {
     uint64_t zero_pages;   /* found zero and not sent */
     uint64_t bytes_sent;   /* on the wire, sealed */
     uint64_t total_us, prepare_us, precopy_us;
-    uint64_t downtime_us; /* from the order to stop to the first thread released at the destination */
+    uint64_t
+        downtime_us; /* from the order to stop to the first thread released at the destination */
     uint64_t stop_us, capture_us, transfer_us, commit_us, resume_us;
     uint64_t switchover_pages; /* sent while stopped */
     uint64_t postcopy_pages, postcopy_us;
-    uint64_t urgent_pages; /* of the postcopy pages, sent on demand */
+    uint64_t urgent_pages;                         /* of the postcopy pages, sent on demand */
     uint64_t stop_realtime_ns, resume_realtime_ns; /* CLOCK_REALTIME, for the timeline */
     uint32_t phase_reached;                        /* enum om_phase */
     char reason[OM_REASON_MAX];                    /* why it did not move; empty when it did */
@@ -112,9 +116,9 @@ enum ecall_number {
 #undef OCALL
 #undef ECALL
 
-/* The clock page at SHARED_BASE, written by the host (host/clock.c), read by the vDSO and the runtime.
- * Seqlock: odd while being written; every value it ever takes is unique to this host process, so a
- * reader that was moved in the middle of a read sees a change and reads again. */
+/* The clock page at SHARED_BASE, written by the host (host/clock.c), read by the vDSO and the
+ * runtime. Seqlock: odd while being written; every value it ever takes is unique to this host
+ * process, so a reader that was moved in the middle of a read sees a change and reads again. */
 struct om_clock_page {
     volatile uint64_t sequence;
     uint64_t tsc_base;     /* TSC at which the two readings below were true */
@@ -122,7 +126,7 @@ struct om_clock_page {
     uint64_t realtime_ns;  /* CLOCK_REALTIME of the host */
     uint32_t multiplier;   /* ns = (tsc - tsc_base) * multiplier >> shift */
     uint32_t shift;
-    uint32_t valid; /* 0: the TSC is not usable, ask the kernel */
+    uint32_t valid;            /* 0: the TSC is not usable, ask the kernel */
     uint32_t cpu_number_valid; /* 1: the limit of segment 0x7b is processor and node number */
     uint64_t boottime_minus_monotonic_ns;
 };
@@ -139,8 +143,8 @@ struct ecall_create {
     uint32_t quiet;
     char name[OM_NAME_MAX];
     uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */
-    /* Program counters inside host/gate.S, see enclave/entry.S: an order to stop that arrives with the
-     * counter in [begin, end) must not be followed by the system call at the end. */
+    /* Program counters inside host/gate.S, see enclave/entry.S: an order to stop that arrives with
+     * the counter in [begin, end) must not be followed by the system call at the end. */
     uint64_t blocking_begin, blocking_end, blocking_cancel;
     uint64_t sigreturn_begin, sigreturn_end;
     uint64_t restorer; /* of the runtime's signal handler */
@@ -153,7 +157,7 @@ struct ecall_start {
     const char *const *envp;
     const char *cwd;
     uint64_t sigmask;           /* that the first thread starts with */
-    long result;              /* out: 0 or a negative errno */
+    long result;                /* out: 0 or a negative errno */
     char reason[OM_REASON_MAX]; /* out: what is wrong with the executable */
 };
 
@@ -161,8 +165,8 @@ struct ecall_move {
     uint32_t mode;    /* enum om_mode; source only */
     uint32_t tracker; /* enum om_tracker; source only */
     uint64_t max_downtime_us;
-    uint64_t deadline_us; /* 0: none */
-    uint64_t session;     /* chosen by the source daemon; public */
+    uint64_t deadline_us;         /* 0: none */
+    uint64_t session;             /* chosen by the source daemon; public */
     struct om_move_report report; /* out */
 };
 
@@ -174,7 +178,7 @@ struct ecall_inspect {
     uint64_t memory_bytes;
     uint32_t threads;
     uint32_t fds;
-    uint64_t syscalls;         /* dispatched so far */
-    uint64_t unsupported;      /* calls answered ENOSYS */
+    uint64_t syscalls;    /* dispatched so far */
+    uint64_t unsupported; /* calls answered ENOSYS */
     char command[256];
 };

@@ -114,6 +114,15 @@ static json_t *make_request(const struct run_options *run, const struct common_o
     return request;
 }
 
+/* At every start, on the terminal of whoever relies on it; standard output stays the program's own.
+ */
+static void warn_no_isolation(const struct common_options *common)
+{
+    if (!common->quiet)
+        fprintf(stderr, "optmig run: platform sim: NO ISOLATION, the host can read and change "
+                        "all of this enclave\n");
+}
+
 static int run_detached(const struct run_options *run, const struct common_options *common)
 {
     json_t *request = make_request(run, common, "run"), *reply;
@@ -137,6 +146,8 @@ static int run_detached(const struct run_options *run, const struct common_optio
         client_print_error("run", reply);
     else
         status = EXIT_OK;
+    if (status == EXIT_OK)
+        warn_no_isolation(common);
     if (common->json)
         client_print_json(reply);
     else if (status == EXIT_OK)
@@ -236,6 +247,7 @@ static int run_here(const struct run_options *run, const struct common_options *
         return EXIT_REFUSED;
     }
     units_name_of_program(run->argv[0], name, sizeof(name));
+    warn_no_isolation(common);
     become_host(run, common, host_program, client.fd,
                 line_text(reply, "name", run->name ? run->name : name),
                 line_text(reply, "key", NULL));

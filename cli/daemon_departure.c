@@ -56,6 +56,7 @@ struct departure {
     struct timer *timer;
     json_t *report;
     struct query *query;
+    bool unreported; /* the host process ended without a word */
 };
 
 static void connect_streams(struct departure *departure);
@@ -181,7 +182,8 @@ static void on_query_answer(void *owner, enum query_answer answer)
         json_object_set_new(report, "reason",
                             json_string("the source ended before it had the receipt; the "
                                         "destination's daemon says that all has arrived"));
-    } else if (answer == QUERY_NONE && departure->enclave->exit_status >= 0) {
+    } else if (answer == QUERY_NONE && departure->unreported &&
+               departure->enclave->exit_status >= 0) {
         /* A host process ends with a status only by its program's doing, or after its report. */
         snprintf(reason, sizeof(reason),
                  "the program ended by itself during the move, with exit status %d",
@@ -262,6 +264,7 @@ void departure_host_ended(struct enclave *enclave)
     else
         snprintf(reason, sizeof(reason), "the host process of the source ended during the move");
     departure->report = report_without_move(OM_RESULT_LOST, (enum om_phase)enclave->phase, reason);
+    departure->unreported = true;
     ask_destination(departure);
 }
 

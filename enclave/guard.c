@@ -196,25 +196,38 @@ void guard_begin(uint64_t granule_pages)
     __atomic_store_n(&g_guard_active, 1, __ATOMIC_SEQ_CST);
 }
 
-/* Buffers of calls under way stay open. */
-static void open_published(void)
+bool guard_next_buffer(struct buffer_walk *walk, struct page_run *out)
 {
     uint32_t limit = __atomic_load_n(&g_tables->threads.slot_limit, __ATOMIC_ACQUIRE);
 
-    for (uint32_t i = 0; i < limit; i++) {
-        struct thread *thread = thread_slot(i);
+    for (; walk->slot < limit; walk->slot++, walk->index = 0) {
+        struct thread *thread = thread_slot(walk->slot);
         uint32_t count = __atomic_load_n(&thread->kernel_write_count, __ATOMIC_ACQUIRE);
 
-        for (uint32_t k = 0; k < OM_MIN(count, (uint32_t)KERNEL_WRITES); k++) {
+        while (walk->index < OM_MIN(count, (uint32_t)KERNEL_WRITES)) {
+            uint32_t k = walk->index++;
             uint64_t start = __atomic_load_n(&thread->kernel_write[k].start, __ATOMIC_RELAXED);
             uint64_t end = __atomic_load_n(&thread->kernel_write[k].end, __ATOMIC_RELAXED);
 
             /* One that is just being written may be nonsense; its thread then looks itself. */
-            if (start >= PROGRAM_BASE && start < end && end <= PROGRAM_END)
-                open_granules(start >> OM_PAGE_SHIFT,
-                              OM_ALIGN_UP(end, OM_PAGE_SIZE) >> OM_PAGE_SHIFT);
+            if (start < PROGRAM_BASE || start >= end || end > PROGRAM_END)
+                continue;
+            out->first = start >> OM_PAGE_SHIFT;
+            out->end = OM_ALIGN_UP(end, OM_PAGE_SIZE) >> OM_PAGE_SHIFT;
+            return true;
         }
     }
+    return false;
+}
+
+/* Buffers of calls under way stay open. */
+static void open_published(void)
+{
+    struct buffer_walk walk = {0, 0};
+    struct page_run buffer;
+
+    while (guard_next_buffer(&walk, &buffer))
+        open_granules(buffer.first, buffer.end);
 }
 
 static void protect_run(const struct page_run *run, uint64_t prot)

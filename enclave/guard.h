@@ -40,5 +40,12 @@ void guard_mark_hot(uint64_t first, uint64_t end);
 /* Gives all memory back its own protection. */
 void guard_end(void);
 
+/* Walks the buffers of system calls that are under way on any thread.  Begin with {0, 0}.  A full
+ * fence has to lie between what the caller did to memory and this. */
+struct buffer_walk {
+    uint32_t slot, index;
+};
+bool guard_next_buffer(struct buffer_walk *walk, struct page_run *out);
+
 /* Hook of the memory map (mm.h): the program's own protection of this range was just set. */
 void guard_protection_changed(uint64_t start, uint64_t end, uint32_t prot);

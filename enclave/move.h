@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The move: move_out.c is the source, move_in.c the destination, pager.c serves missing pages at the
- * destination.  Each runs on threads that the host made for it, on stacks in local memory.
+ * The move: move_out.c is the source, move_in.c the destination, pager.c serves missing pages at
+ * the destination.  Each runs on threads that the host made for it, on stacks in local memory.
  */
 #pragma once
 

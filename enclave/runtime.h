@@ -64,10 +64,10 @@ void log_line(enum om_log_level level, const char *format, ...) OM_PRINTF(2, 3);
 #define log_info(...) log_line(OM_LOG_INFO, __VA_ARGS__)
 #define log_debug(...) log_line(OM_LOG_DEBUG, __VA_ARGS__)
 
-/* A bug of ours: logs file and line, and ends the host process (exit status 134). Never for input. */
+/* A bug of ours: logs file and line, and ends the host process (exit status 134). Never for input.
+ */
 _Noreturn void runtime_abort(const char *file, int line, const char *what);
-#define om_assert(condition) \
-    ((condition) ? (void)0 : runtime_abort(__FILE__, __LINE__, #condition))
+#define om_assert(condition) ((condition) ? (void)0 : runtime_abort(__FILE__, __LINE__, #condition))
 
 /* local.c: memory of this runtime instance; page-aligned, zeroed, never returned, never sent.
  * Never fails short of LOCAL_SIZE of address space: a bug there aborts. */
@@ -83,8 +83,8 @@ struct lock {
 };
 void lock_take(struct lock *lock);
 void lock_release(struct lock *lock);
-/* For one who takes the lock again and again (the mover): lets a waiter have it first.  Otherwise a thread of
- * the program could wait until the mover is done with all of memory. */
+/* For one who takes the lock again and again (the mover): lets a waiter have it first.  Otherwise a
+ * thread of the program could wait until the mover is done with all of memory. */
 void lock_release_fairly(struct lock *lock);
 
 /* Futex on a word of the enclave, private.  timeout_ns < 0: no timeout.  0 or -errno. */

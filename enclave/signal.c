@@ -249,8 +249,9 @@ static void syscall_finish(struct call *call, long result)
     }
     if (pending_first(call->thread, call->uc->uc_sigmask))
         attention_raise(call->thread, ATTENTION_SIGNAL);
-    /* As if the thread were about to make the call: here after the stop, or at the destination.  If a
-     * handler comes first, deliver() has syscall_before_handler() decide between that and EINTR. */
+    /* As if the thread were about to make the call: here after the stop, or at the destination.  If
+     * a handler comes first, deliver() has syscall_before_handler() decide between that and EINTR.
+     */
     regs->rip -= 2;
     regs->rax = (uint64_t)call->nr;
 }

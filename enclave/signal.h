@@ -39,7 +39,8 @@ struct signal_queue {
 /* Bytes of the vector state that a kernel frame points to, with its trailing magic; 0: none. */
 uint32_t xsave_area_size(const struct ucontext *uc);
 
-/* Program threads only: while blocked, the slot's queue of pending signals does not change by itself. */
+/* Program threads only: while blocked, the slot's queue of pending signals does not change by
+ * itself. */
 uint64_t signal_block_all(void);
 void signal_unblock(uint64_t old);
 /* Takes the first waiting signal that the mask lets through; call with all signals blocked. */
@@ -48,6 +49,7 @@ bool signal_pending_pop(struct thread *thread, uint64_t mask, siginfo_t *out_inf
 /* Ids that the kernel put into a signal become the program's own. */
 void signal_info_translate(siginfo_t *info);
 
-void signal_state_create(void);  /* the table from what the host process inherited */
+void signal_state_create(void); /* the table from what the host process inherited */
 void signal_install_one(int number);
-void signal_install_all(void); /* the kernel's table from the program's; at start and after a move */
+void signal_install_all(
+    void); /* the kernel's table from the program's; at start and after a move */

@@ -168,8 +168,8 @@ long stop_all(uint64_t timeout_us)
     return 0;
 }
 
-/* Takes them out of the kernel's queue, with their values; this host thread blocks everything and has
- * nothing of its own.  What is pending for one thread keeps its number only (cpu.pending). */
+/* Takes them out of the kernel's queue, with their values; this host thread blocks everything and
+ * has nothing of its own.  What is pending for one thread keeps its number only (cpu.pending). */
 void stop_capture_signals(void)
 {
     struct signal_queue *queue = &g_tables->process_signals;
@@ -195,7 +195,8 @@ static void queue_signals_again(void)
     for (uint32_t i = 0; i < queue->count; i++) {
         uint64_t number = (uint64_t)queue->infos[i].si_signo;
 
-        /* Linux lets only the first thread, which this is not, repeat what the kernel or kill said. */
+        /* Linux lets only the first thread, which this is not, repeat what the kernel or kill said.
+         */
         if (host_syscall(__NR_rt_sigqueueinfo, g_facts.process_id, number,
                          (uint64_t)&queue->infos[i], 0, 0, 0))
             host_syscall(__NR_kill, g_facts.process_id, number, 0, 0, 0, 0);

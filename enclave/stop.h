@@ -8,10 +8,11 @@
 
 #include "enclave/thread.h"
 
-/* Returns when every live thread is parked.  0, or -ETIMEDOUT after timeout_us (then all run on). */
+/* Returns when every live thread is parked.  0, or -ETIMEDOUT after timeout_us (then all run on).
+ */
 long stop_all(uint64_t timeout_us);
-/* All parked: takes the signals that are pending for the whole process into the tables; may be called
- * again for those that came since. */
+/* All parked: takes the signals that are pending for the whole process into the tables; may be
+ * called again for those that came since. */
 void stop_capture_signals(void);
 /* Lets all parked threads run on at the source. */
 void stop_resume(void);
@@ -21,7 +22,8 @@ bool stop_active(void);
 bool stop_ordered(void);
 /* The calling program thread, on its way into the program by uc: saves its state and waits. */
 void stop_park(struct thread *thread, struct ucontext *uc);
-/* At the destination: gives every live slot a kernel thread, which waits for the release. 0 or -errno. */
+/* At the destination: gives every live slot a kernel thread, which waits for the release. 0 or
+ * -errno. */
 long stop_restore_threads(void);
 /* At the destination: all restored threads go. */
 void stop_release(void);

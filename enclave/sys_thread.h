@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Calls that make, end, name and signal threads (sys_thread.c), as rows of syscalls.def name them. */
+/* Calls that make, end, name and signal threads (sys_thread.c), as rows of syscalls.def name them.
+ */
 #pragma once
 
 #include "enclave/syscall.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The runtime's tables: everything that moves beside the program's own pages.  They lie in ELRANGE at
- * a fixed place, so they move as pages and there is no serializer for them.  No pointer into .data,
- * .bss or local memory may be stored here.
+ * The runtime's tables: everything that moves beside the program's own pages.  They lie in ELRANGE
+ * at a fixed place, so they move as pages and there is no serializer for them.  No pointer into
+ * .data, .bss or local memory may be stored here.
  */
 #pragma once
 

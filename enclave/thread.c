@@ -146,8 +146,8 @@ long thread_launch(struct thread *thread)
     long tid;
 
     __atomic_add_fetch(&g_tables->threads.live, 1, __ATOMIC_ACQ_REL);
-    /* The child inherits the mask and has no signal stack yet.  Blocked in addition: a host thread must
-     * not take a signal of the program, not even for a moment. */
+    /* The child inherits the mask and has no signal stack yet.  Blocked in addition: a host thread
+     * must not take a signal of the program, not even for a moment. */
     host_syscall(__NR_rt_sigprocmask, SIG_BLOCK, (uint64_t)&all, (uint64_t)&old, 8, 0, 0);
     tid = g_host.thread_create(slot_stack_top(thread), thread_main, thread, &thread->host_tid);
     host_syscall(__NR_rt_sigprocmask, SIG_SETMASK, (uint64_t)&old, 0, 8, 0, 0);

@@ -35,8 +35,8 @@ struct ucontext_frame {
 struct cpu_state {
     struct sigcontext regs; /* fpstate is ignored */
     uint64_t fs_base, gs_base;
-    uint64_t sigmask; /* of the program; bit n-1 is signal n */
-    uint64_t pending;  /* blocked and pending in the kernel at the stop; bit n-1 is signal n */
+    uint64_t sigmask;    /* of the program; bit n-1 is signal n */
+    uint64_t pending;    /* blocked and pending in the kernel at the stop; bit n-1 is signal n */
     uint32_t xsave_size; /* 0: start with a fresh vector state */
     uint32_t reserved;
 };
@@ -47,11 +47,12 @@ enum thread_state { THREAD_FREE = 0, THREAD_STARTING, THREAD_LIVE, THREAD_EXITIN
 
 struct thread {
     volatile uint32_t state; /* enum thread_state */
-    volatile uint32_t host_tid; /* written and, when the thread is gone, cleared and woken by the kernel */
-    uint32_t tid;            /* the program's view, stable over moves */
-    volatile uint32_t attention; /* ATTENTION_*; not zero: leave blocking calls */
-    volatile uint32_t parked;    /* stop.c */
-    volatile uint32_t parking;   /* from before its pending signals are read until it goes on */
+    volatile uint32_t
+        host_tid; /* written and, when the thread is gone, cleared and woken by the kernel */
+    uint32_t tid; /* the program's view, stable over moves */
+    volatile uint32_t attention;    /* ATTENTION_*; not zero: leave blocking calls */
+    volatile uint32_t parked;       /* stop.c */
+    volatile uint32_t parking;      /* from before its pending signals are read until it goes on */
     volatile uint64_t pending_late; /* signals sent to it by other threads since then; bit n-1 */
     uint32_t restored; /* the kernel thread was made for a thread that was moved here */
     uint32_t pending_count;
@@ -59,14 +60,14 @@ struct thread {
     struct cpu_state cpu;
     uint64_t clear_child_tid; /* program address or 0 */
     uint64_t robust_list, robust_list_length;
-    stack_t altstack;        /* the program's, emulated */
+    stack_t altstack; /* the program's, emulated */
 
     /* A blocking call that was interrupted by a stop and is to be made again: its absolute end. */
-    uint64_t restart_pc;     /* address of the syscall instruction; 0: none */
+    uint64_t restart_pc; /* address of the syscall instruction; 0: none */
     long restart_nr;
     uint64_t restart_deadline_ns; /* CLOCK_MONOTONIC of the program; UINT64_MAX: none */
 
-    uint64_t saved_sigmask;  /* to be restored after rt_sigsuspend, ppoll, ... deliver a signal */
+    uint64_t saved_sigmask; /* to be restored after rt_sigsuspend, ppoll, ... deliver a signal */
     bool has_saved_sigmask;
 
     /* Program buffers that the kernel may write during the call under way (guard.h). */
@@ -90,7 +91,7 @@ struct thread_table {
     volatile uint32_t slot_limit; /* slots below this index have been used */
     uint32_t process_id;          /* the program's view */
     uint32_t next_tid;
-    volatile uint32_t live;       /* threads that are STARTING or LIVE */
+    volatile uint32_t live; /* threads that are STARTING or LIVE */
 };
 
 struct thread *thread_slot(uint32_t index); /* whatever its state */
@@ -98,7 +99,8 @@ struct thread *thread_find(uint32_t tid);   /* NULL: no live thread has that id 
 
 /* Takes a free slot; NULL: too many threads.  The caller fills cpu and calls thread_launch. */
 struct thread *thread_allocate(void);
-/* Gives it a kernel thread that goes on at thread->cpu.  0 or -errno (the slot is then free again). */
+/* Gives it a kernel thread that goes on at thread->cpu.  0 or -errno (the slot is then free again).
+ */
 long thread_launch(struct thread *thread);
 
 /* In the program's view the process and thread ids are virtual.  0 or -ESRCH. */

@@ -133,6 +133,26 @@ static const struct area *area_from(uint64_t address)
     return low < g_tables->mm.count ? &g_tables->mm.areas[low] : NULL;
 }
 
+/* A device may still be writing to the buffer of a call under way (direct I/O): the kernel notes
+ * that as a write when it begins, and not when it ends.  So such pages count as written at the next
+ * look too. */
+static void keep_buffers(uint64_t start, uint64_t end)
+{
+    struct buffer_walk walk = {0, 0};
+    struct page_run buffer;
+
+    /* The look, then the buffers: a call that is not seen here begins after the look.  Pairs with
+     * the fence in guard_open(). */
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    while (guard_next_buffer(&walk, &buffer)) {
+        uint64_t from = OM_MAX(buffer.first << OM_PAGE_SHIFT, start);
+        uint64_t to = OM_MIN(buffer.end << OM_PAGE_SHIFT, end);
+
+        if (from < to)
+            (void)g_host.track_keep(from, to);
+    }
+}
+
 /* Kernel tracker, and present pages with either. */
 static long piece_by_pages(struct sweep *sweep, const struct area *area)
 {
@@ -144,6 +164,8 @@ static long piece_by_pages(struct sweep *sweep, const struct area *area)
 
     if (count < 0)
         return count;
+    if (count > 0 && sweep->protect && by_kernel)
+        keep_buffers(start, end);
     sweep->at = end;
     /* Huge reservations are mostly empty: larger steps until something is there. */
     sweep->piece = count ? PIECE_MIN_bytes

@@ -13,16 +13,19 @@
 struct enclave_options {
     char name[OM_NAME_MAX];
     const char *runtime_path; /* NULL: beside this executable */
-    const char *key_path;     /* platform sim: the host's secret key file (32 bytes), made by the daemon; NULL: a fresh key */
+    const char *key_path;     /* platform sim: the host's secret key file (32 bytes), made by the
+                                 daemon; NULL: a fresh key */
     int log_fd;               /* lines of the runtime; -1: none */
     bool quiet;               /* no banner */
     enum om_log_level log_level;
 };
 
-/* Makes ELRANGE, loads and measures the runtime.  Once, before any thread is made.  0 or -1 and a reason. */
+/* Makes ELRANGE, loads and measures the runtime.  Once, before any thread is made.  0 or -1 and a
+ * reason. */
 int enclave_create(const struct enclave_options *options, char reason[OM_REASON_MAX]);
 
-/* Loads the program and lets it run.  0, or a negative errno and a reason (-ENOEXEC, -ENOENT, ...). */
+/* Loads the program and lets it run.  0, or a negative errno and a reason (-ENOEXEC, -ENOENT, ...).
+ */
 int enclave_start(const char *path, char *const argv[], char *const envp[], const char *cwd,
                   char reason[OM_REASON_MAX]);
 
@@ -35,7 +38,8 @@ struct move_options {
     int fds[OM_STREAM_COUNT]; /* connected sockets, given away: closed when the move ends */
 };
 
-/* Called on a thread of the move: progress often, done once.  The report is valid during the call. */
+/* Called on a thread of the move: progress often, done once.  The report is valid during the call.
+ */
 struct move_callbacks {
     void (*progress)(const struct om_progress *progress);
     void (*done)(const struct om_move_report *report);
@@ -50,8 +54,9 @@ void enclave_cancel(void); /* asks the move under way to give up; too late after
 
 void enclave_inspect(struct ecall_inspect *out);
 
-/* Moves a descriptor into the host's range, where the program cannot reach it, and closes the old one.
- * Every descriptor that the host process keeps goes through here.  The new number, or -1 and errno. */
+/* Moves a descriptor into the host's range, where the program cannot reach it, and closes the old
+ * one. Every descriptor that the host process keeps goes through here.  The new number, or -1 and
+ * errno. */
 int host_fd_keep(int fd);
 
 /* control.c: the link to the daemon.  Runs on the main thread until the process ends. */

@@ -148,6 +148,18 @@ long host_track_scan(const struct om_scan *scan, struct om_region *out_regions, 
     return count;
 }
 
+long host_track_keep(uint64_t start, uint64_t end)
+{
+    /* Takes the write protection off; what is not protected is written. */
+    struct uffdio_writeprotect keep = {.range = {start, end - start}, .mode = 0};
+    long error;
+
+    do
+        error = ioctl(g_track.uffd, UFFDIO_WRITEPROTECT, &keep) ? -errno : 0;
+    while (error == -EAGAIN);
+    return error;
+}
+
 void host_track_end(void)
 {
     if (!g_track.begun)

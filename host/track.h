@@ -12,5 +12,6 @@ void track_prepare(void);
 long host_track_begin(void);
 long host_track_scan(const struct om_scan *scan, struct om_region *out_regions, uint32_t capacity,
                      uint64_t *out_walk_end);
+long host_track_keep(uint64_t start, uint64_t end);
 void host_track_end(void);
 long host_memory_read(uint64_t from, void *to, size_t length);

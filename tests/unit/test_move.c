@@ -41,10 +41,11 @@
 #define BUFFERS 0x40000000UL    /* written by system calls */
 #define GIVEN_BACK 0x50000000UL /* discarded at the destination */
 #define READ_ONLY 0x60000000UL  /* written by nobody */
+#define DIRECT 0x68000000UL     /* written by a device */
 #define STILL 0x70000000UL      /* filled once */
 
 enum {
-    THREADS = 6,
+    THREADS = 7,
     SECONDS_MAX = 60,
     SNAPSHOT_MAX = 400000,
     AREAS_LIMIT = 4096,
@@ -58,6 +59,7 @@ enum {
 #define BUFFERS_SIZE (3 * MIB)
 #define GIVEN_BACK_SIZE (6 * MIB)
 #define READ_ONLY_SIZE (64 * PAGE)
+#define DIRECT_SIZE (4 * MIB)
 
 enum failure {
     FAIL_NOTHING,
@@ -214,7 +216,7 @@ static struct {
     pthread_cond_t changed;
     volatile bool stop, quit;
     uint32_t parked;
-    int blocked_pipe[2], noise;
+    int blocked_pipe[2], noise, direct;
     uint64_t faults, kernel_writes, blocked_reads;
 } g_program = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
 
@@ -440,6 +442,30 @@ static void *blocked_reader(void *argument)
     return NULL;
 }
 
+/* Direct I/O: the device writes long after the kernel has looked at the buffer. */
+static void *direct_reader(void *argument)
+{
+    uint64_t state = 16;
+
+    (void)argument;
+    enter_thread(6);
+    while (may_go_on() && g_program.direct >= 0) {
+        uint64_t offset = random_next(&state) % 7 * (DIRECT_SIZE / 8);
+        ssize_t got;
+
+        fixture_guard_open(6, DIRECT + offset, DIRECT_SIZE / 8);
+        got = pread(g_program.direct, (void *)(DIRECT + offset), DIRECT_SIZE / 8,
+                    (off_t)(random_next(&state) % 8 * (DIRECT_SIZE / 8)));
+        fixture_guard_close(6);
+        if (got != (ssize_t)(DIRECT_SIZE / 8))
+            broken("direct read gave %zd, errno %d", got, errno);
+        pause_us(200);
+    }
+    while (may_go_on())
+        pause_us(1000);
+    return NULL;
+}
+
 static void write_and_fault(volatile uint64_t *word)
 {
     t_expects_fault = true;
@@ -482,6 +508,7 @@ static void map_program(void)
     CHECK(fixture_map(BUFFERS, BUFFERS_SIZE, RW) == 0);
     CHECK(fixture_map(GIVEN_BACK, GIVEN_BACK_SIZE, RW) == 0);
     CHECK(fixture_map(READ_ONLY, READ_ONLY_SIZE, RW) == 0);
+    CHECK(fixture_map(DIRECT, DIRECT_SIZE, RW) == 0);
     fill_random(HEAP, test->heap_mib * MIB / 2);
     fill_random(READ_ONLY, READ_ONLY_SIZE);
     fill_random(GIVEN_BACK, GIVEN_BACK_SIZE);
@@ -493,10 +520,27 @@ static void map_program(void)
     }
 }
 
+/* -1 where the file system knows no direct I/O. */
+static int make_direct_file(void)
+{
+    char path[] = "test-move.XXXXXX";
+    int fd = mkstemp(path), direct;
+
+    CHECK(fd >= 0);
+    fill_random(DIRECT, DIRECT_SIZE);
+    CHECK(write(fd, (void *)DIRECT, DIRECT_SIZE) == (ssize_t)DIRECT_SIZE && fsync(fd) == 0);
+    direct = open(path, O_RDONLY | O_DIRECT);
+    unlink(path);
+    close(fd);
+    if (direct >= 0 && pread(direct, (void *)DIRECT, DIRECT_SIZE, 0) == (ssize_t)DIRECT_SIZE)
+        return direct;
+    return -1;
+}
+
 static void start_program(void)
 {
-    static void *(*const threads[THREADS])(void *) = {heap_writer,   zero_writer,    mapper,
-                                                      kernel_writer, blocked_reader, faulter};
+    static void *(*const threads[THREADS])(void *) = {
+        heap_writer, zero_writer, mapper, kernel_writer, blocked_reader, faulter, direct_reader};
     struct sigaction action = {.sa_sigaction = on_fault,
                                .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER};
     uint64_t noise[4096], state = 99;
@@ -508,6 +552,7 @@ static void start_program(void)
     CHECK(write(g_program.noise, noise, sizeof(noise)) == (ssize_t)sizeof(noise));
     CHECK(ftruncate(g_program.noise, 1 << 20) == 0);
     CHECK(pipe(g_program.blocked_pipe) == 0);
+    g_program.direct = make_direct_file();
     sigaction(SIGSEGV, &action, NULL);
     for (uint32_t i = 0; i < THREADS; i++)
         CHECK(pthread_create(&g_program.thread[i], NULL, threads[i], NULL) == 0);
