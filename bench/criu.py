@@ -48,7 +48,8 @@ def lazy_obstacle():
     cap_sys_resource = 24
     if number("/proc/self/status", "CapEff:", 16) >> cap_sys_resource & 1:
         return None
-    if number("/proc/sys/fs/pipe-max-size", "", 10) >= 4 << 20 and not number("/proc/sys/fs/pipe-user-pages-soft", "", 10):
+    largest, most = number("/proc/sys/fs/pipe-max-size", "", 10), number("/proc/sys/fs/pipe-user-pages-soft", "", 10)
+    if largest >= 4 << 20 and not most:
         return None
     return "without CAP_SYS_RESOURCE it needs: sysctl fs.pipe-max-size=4194304 fs.pipe-user-pages-soft=0"
 
