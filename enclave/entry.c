@@ -88,6 +88,7 @@ static void start(struct ecall_start *start)
     start->result = loader_load(&program, first, start->reason, sizeof(start->reason));
     if (start->result)
         return;
+    first->faults_blocked = start->sigmask & SIGNALS_OF_FAULTS;
     first->cpu.sigmask = start->sigmask & ~SIGNALS_KEPT;
     signal_install_all();
     start->result = thread_launch(first);

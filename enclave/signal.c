@@ -208,6 +208,7 @@ static void deliver(struct thread *thread, struct ucontext *uc, const siginfo_t 
     uc->uc_sigmask |= action.mask;
     if (!(action.flags & SA_NODEFER))
         uc->uc_sigmask |= SIGNAL_BIT(number);
+    thread->faults_blocked |= uc->uc_sigmask & SIGNALS_OF_FAULTS;
     uc->uc_sigmask &= ~SIGNALS_KEPT;
 }
 
@@ -224,7 +225,7 @@ void signal_leave(struct ucontext_frame *frame)
             continue;
         }
         __atomic_and_fetch(&thread->attention, ~(uint32_t)ATTENTION_SIGNAL, __ATOMIC_SEQ_CST);
-        while (signal_pending_pop(thread, frame->uc.uc_sigmask, &info))
+        while (signal_pending_pop(thread, frame->uc.uc_sigmask | thread->faults_blocked, &info))
             deliver(thread, &frame->uc, &info);
     }
     if (thread->has_saved_sigmask) {
@@ -247,7 +248,7 @@ static void syscall_finish(struct call *call, long result)
         regs->rax = (uint64_t)result;
         return;
     }
-    if (pending_first(call->thread, call->uc->uc_sigmask))
+    if (pending_first(call->thread, call->uc->uc_sigmask | call->thread->faults_blocked))
         attention_raise(call->thread, ATTENTION_SIGNAL);
     /* As if the thread were about to make the call: here after the stop, or at the destination.  If
      * a handler comes first, deliver() has syscall_before_handler() decide between that and EINTR.
@@ -324,7 +325,8 @@ static void deliver_fault(struct thread *thread, struct ucontext *uc, const sigi
 {
     const struct kernel_sigaction *action = &g_tables->signals.actions[info->si_signo];
 
-    if (action->handler <= 1 || uc->uc_sigmask & SIGNAL_BIT(info->si_signo))
+    if (action->handler <= 1 ||
+        (uc->uc_sigmask | thread->faults_blocked) & SIGNAL_BIT(info->si_signo))
         die_by(info->si_signo);
     deliver(thread, uc, info);
 }

@@ -31,10 +31,13 @@ struct signal_queue {
 
 #define SIGNAL_BIT(n) (1ULL << ((n)-1))
 /* Never blocked, whatever the program asks: SIGSYS carries its system calls, STOP stops it. */
-#define SIGNALS_KEPT (SIGNAL_BIT(SIGSYS) | SIGNAL_BIT(OM_SIGNAL_STOP))
+#define SIGNALS_KEPT (SIGNAL_BIT(SIGSYS) | SIGNAL_BIT(OM_SIGNAL_STOP) | SIGNALS_OF_FAULTS)
+/* The guard faults on behalf of the runtime, so these stay open in the kernel's mask; that the
+ * program has blocked them is kept in thread->faults_blocked. */
+#define SIGNALS_OF_FAULTS (SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS))
 
 /* What the runtime blocks while it must not be interrupted: a fault that is blocked would kill. */
-#define SIGNALS_ALL_BUT_FAULTS (~(SIGNAL_BIT(SIGSEGV) | SIGNAL_BIT(SIGBUS)))
+#define SIGNALS_ALL_BUT_FAULTS (~SIGNALS_OF_FAULTS)
 
 /* Bytes of the vector state that a kernel frame points to, with its trailing magic; 0: none. */
 uint32_t xsave_area_size(const struct ucontext *uc);

@@ -53,6 +53,7 @@ long signal_frame_push(struct thread *thread, struct ucontext *uc, const siginfo
     frame.uc.uc_mcontext.fpstate = xsave_size ? (struct _fpstate *)xsave_at : NULL;
     if (thread->has_saved_sigmask)
         frame.uc.uc_sigmask = thread->saved_sigmask;
+    frame.uc.uc_sigmask |= thread->faults_blocked;
     if (copy_to_program(xsave_at, uc->uc_mcontext.fpstate, xsave_size) ||
         copy_to_program(frame_at, &frame, sizeof(frame)))
         return -EFAULT;
@@ -108,6 +109,7 @@ long sys_rt_sigreturn(struct call *call)
     regs->eflags =
         (old.eflags & ~(uint64_t)FLAGS_SETTABLE) | (from.uc_mcontext.eflags & FLAGS_SETTABLE);
     call->uc->uc_sigmask = from.uc_sigmask & ~SIGNALS_KEPT;
+    call->thread->faults_blocked = from.uc_sigmask & SIGNALS_OF_FAULTS;
     from.uc_stack.ss_flags &= ~SS_ONSTACK;
     call->thread->altstack = from.uc_stack;
     signal_recheck(call->thread);

@@ -71,7 +71,9 @@ void stop_park(struct thread *thread, struct ucontext *uc)
 
     if (order) {
         __atomic_store_n(&thread->pending_late, 0, __ATOMIC_SEQ_CST);
+        lock_take(&thread->signal_lock); /* Pairs with send_to_thread(). */
         __atomic_store_n(&thread->parking, 1, __ATOMIC_SEQ_CST);
+        lock_release(&thread->signal_lock);
         save_state(thread, uc);
         __atomic_store_n(&thread->parked, order, __ATOMIC_SEQ_CST);
         __atomic_add_fetch(&g_stop.changes, 1, __ATOMIC_SEQ_CST);
@@ -228,6 +230,7 @@ static bool slot_prepare(struct thread *thread)
     thread->host_tid = 0;
     thread->parked = 0;
     thread->parking = 0;
+    thread->signal_lock.word = 0;
     thread->kernel_write_count = 0;
     if (!alive) {
         thread->state = THREAD_FREE;

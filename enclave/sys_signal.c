@@ -51,7 +51,8 @@ long sys_rt_sigaction(struct call *call)
 
 long sys_rt_sigprocmask(struct call *call)
 {
-    uint64_t old_mask = call->uc->uc_sigmask, mask = old_mask, set;
+    uint64_t old_mask = call->uc->uc_sigmask | call->thread->faults_blocked;
+    uint64_t mask = old_mask, set;
 
     if (call->args[3] != 8)
         return -EINVAL;
@@ -75,6 +76,7 @@ long sys_rt_sigprocmask(struct call *call)
     if (call->args[2] && copy_to_program(call->args[2], &old_mask, 8))
         return -EFAULT;
     call->uc->uc_sigmask = mask & ~(SIGNALS_KEPT | SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
+    call->thread->faults_blocked = mask & SIGNALS_OF_FAULTS;
     signal_recheck(call->thread);
     return 0;
 }
@@ -88,7 +90,7 @@ long sys_rt_sigpending(struct call *call)
     host_syscall(__NR_rt_sigpending, (uint64_t)&pending, 8, 0, 0, 0, 0);
     for (uint32_t i = 0; i < call->thread->pending_count; i++)
         pending |= SIGNAL_BIT(call->thread->pending[i].si_signo);
-    pending &= call->uc->uc_sigmask;
+    pending &= call->uc->uc_sigmask | call->thread->faults_blocked;
     return copy_to_program(call->args[0], &pending, call->args[1]);
 }
 
@@ -163,7 +165,7 @@ long sys_rt_sigtimedwait(struct call *call)
     timeout = timeout_of(call, &result);
     if (result || copy_from_program(&set, call->args[0], 8))
         return result ? result : -EFAULT;
-    set &= ~(SIGNALS_KEPT | SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
+    set &= ~((SIGNALS_KEPT & ~SIGNALS_OF_FAULTS) | SIGNAL_BIT(SIGKILL) | SIGNAL_BIT(SIGSTOP));
     if (take_from_slot(call->thread, set, &info)) {
         result = info.si_signo;
     } else {

@@ -119,6 +119,7 @@ long sys_clone(struct call *call)
     child->cpu.regs.rax = 0;
     child->cpu.regs.rsp = stack;
     child->cpu.sigmask = call->uc->uc_sigmask;
+    child->faults_blocked = call->thread->faults_blocked;
     child->cpu.fs_base = flags & CLONE_SETTLS ? tls : base_register(ARCH_GET_FS);
     child->cpu.gs_base = base_register(ARCH_GET_GS);
     child->clear_child_tid = flags & CLONE_CHILD_CLEARTID ? child_tid : 0;
@@ -199,29 +200,34 @@ long sys_kill(struct call *call)
     return host_syscall(__NR_kill, host_process(call->args[0]), call->args[1], 0, 0, 0, 0);
 }
 
-/* A thread that parks has read what is pending for it; what comes later would not move with it. */
-static void note_late_signal(uint32_t tid, uint64_t number)
+/* Under the lock the target is either parking, and what comes now would not move with it unless
+ * noted; or it is not, and will find it when it reads what is pending (stop_park). */
+static long send_to_thread(uint32_t tid, uint64_t number, const siginfo_t *info)
 {
-    struct thread *thread = thread_find(tid);
+    struct thread *target = thread_find(tid);
+    bool parking;
+    long error;
 
-    /* Pairs with stop_park(): parking is set before the kernel's set is read. */
-    if (thread && number && __atomic_load_n(&thread->parking, __ATOMIC_SEQ_CST))
-        __atomic_or_fetch(&thread->pending_late, SIGNAL_BIT(number), __ATOMIC_SEQ_CST);
+    if (!target || target->host_tid == 0)
+        return -ESRCH;
+    if (signal_is_ours(number))
+        return 0;
+    lock_take(&target->signal_lock);
+    parking = __atomic_load_n(&target->parking, __ATOMIC_SEQ_CST);
+    if (info)
+        error = host_syscall(__NR_rt_tgsigqueueinfo, g_facts.process_id, target->host_tid, number,
+                             (uint64_t)info, 0, 0);
+    else
+        error = host_syscall(__NR_tgkill, g_facts.process_id, target->host_tid, number, 0, 0, 0);
+    if (!error && parking && number)
+        __atomic_or_fetch(&target->pending_late, SIGNAL_BIT(number), __ATOMIC_SEQ_CST);
+    lock_release(&target->signal_lock);
+    return error;
 }
 
 static long signal_thread(uint32_t tid, uint64_t number)
 {
-    uint32_t host_tid;
-    long error = thread_translate_tid(tid, &host_tid);
-
-    if (error)
-        return error;
-    if (signal_is_ours(number))
-        return 0;
-    error = host_syscall(__NR_tgkill, g_facts.process_id, host_tid, number, 0, 0, 0);
-    if (!error)
-        note_late_signal(tid, number);
-    return error;
+    return send_to_thread(tid, number, NULL);
 }
 
 long sys_tkill(struct call *call)
@@ -250,24 +256,13 @@ long sys_rt_sigqueueinfo(struct call *call)
 
 long sys_rt_tgsigqueueinfo(struct call *call)
 {
-    uint32_t host_tid;
     siginfo_t info;
-    long error;
 
     if ((uint32_t)call->args[0] != g_tables->threads.process_id)
         return -EPERM;
-    error = thread_translate_tid((uint32_t)call->args[1], &host_tid);
-    if (error)
-        return error;
     if (copy_from_program(&info, call->args[3], sizeof(info)))
         return -EFAULT;
-    if (signal_is_ours(call->args[2]))
-        return 0;
-    error = host_syscall(__NR_rt_tgsigqueueinfo, g_facts.process_id, host_tid, call->args[2],
-                         (uint64_t)&info, 0, 0);
-    if (!error)
-        note_late_signal((uint32_t)call->args[1], call->args[2]);
-    return error;
+    return send_to_thread((uint32_t)call->args[1], call->args[2], &info);
 }
 
 long sys_arch_prctl(struct call *call)

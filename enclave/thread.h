@@ -54,7 +54,10 @@ struct thread {
     volatile uint32_t parked;       /* stop.c */
     volatile uint32_t parking;      /* from before its pending signals are read until it goes on */
     volatile uint64_t pending_late; /* signals sent to it by other threads since then; bit n-1 */
-    uint32_t restored; /* the kernel thread was made for a thread that was moved here */
+    struct lock signal_lock;        /* between who sends it a signal and its parking */
+    uint32_t reserved;
+    uint64_t faults_blocked; /* SIGSEGV, SIGBUS: blocked by the program, though not in the kernel */
+    uint32_t restored;       /* the kernel thread was made for a thread that was moved here */
     uint32_t pending_count;
     siginfo_t pending[PENDING_MAX]; /* arrived while in the runtime, not yet delivered */
     struct cpu_state cpu;
