@@ -296,6 +296,9 @@ static long run(void)
     error = sealed_open(ROLE_DESTINATION, g_in.move.session);
     while (!error && message.type != MESSAGE_PAGES_DONE) {
         error = sealed_receive(STREAM_BULK, &message);
+        /* START has been heard then, and cannot be unheard. */
+        if (!error && !sealed_committed() && g_host.cancel_requested())
+            error = fail(-ECANCELED, "cancelled at the destination, or its daemon ended");
         if (!error)
             error = consume(&message);
     }

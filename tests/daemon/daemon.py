@@ -1007,9 +1007,9 @@ class Hello(DaemonTest):
                 continue
             except (BrokenPipeError, ConnectionResetError):
                 break
-            if time.monotonic() - begun > 20:
+            if time.monotonic() - begun > 60:
                 break
-        self.assertLess(time.monotonic() - begun, 15)
+        self.assertLess(time.monotonic() - begun, 60)
         self.assertGreater(time.monotonic() - begun, 8)
         self.assertEqual(silent.recv(1), b"")
         self.assertRegex(read_line(alone), "^REFUSE the other stream")
