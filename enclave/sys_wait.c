@@ -296,8 +296,21 @@ static long futex_wait_absolute(struct call *call)
     return futex_waiting(call, &limit);
 }
 
+/* The kernel wants the word of a shared futex writable, though it only reads it; and FUTEX_WAKE_OP
+ * does write the second one. */
+static void mark_words(struct call *call)
+{
+    int command = (int)call->args[1] & FUTEX_CMD_MASK;
+
+    if (!(call->args[1] & FUTEX_PRIVATE_FLAG))
+        call_kernel_writes(call, call->args[0], sizeof(uint32_t));
+    if (command == FUTEX_WAKE_OP || command == FUTEX_REQUEUE || command == FUTEX_CMP_REQUEUE)
+        call_kernel_writes(call, call->args[4], sizeof(uint32_t));
+}
+
 long sys_futex(struct call *call)
 {
+    mark_words(call);
     switch ((int)call->args[1] & FUTEX_CMD_MASK) {
     case FUTEX_WAIT:
         return futex_wait_relative(call);

@@ -13,6 +13,7 @@
 #include <linux/prctl.h>
 #include <linux/signal.h>
 
+#include "enclave/guard.h"
 #include "enclave/offsets.h"
 #include "enclave/process.h"
 #include "enclave/sys_thread.h"
@@ -194,9 +195,12 @@ _Noreturn void thread_exit(struct thread *thread)
     uint32_t zero = 0;
 
     if (thread->clear_child_tid && copy_to_program(thread->clear_child_tid, &zero, 4) == 0) {
-        /* Shared futexes too: glibc joins with a shared wait. */
+        /* Shared futexes too: glibc joins with a shared wait.  For those the word must be writable.
+         */
+        guard_open(thread, thread->clear_child_tid, sizeof(zero));
         host_syscall(__NR_futex, thread->clear_child_tid, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
         host_syscall(__NR_futex, thread->clear_child_tid, 129 /* | PRIVATE */, 1, 0, 0, 0);
+        guard_close(thread);
     }
     __atomic_store_n(&thread->state, THREAD_EXITING, __ATOMIC_RELEASE);
     __atomic_sub_fetch(&g_tables->threads.live, 1, __ATOMIC_ACQ_REL);
