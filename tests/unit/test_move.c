@@ -940,7 +940,8 @@ static _Noreturn void source_process(const int failing[2], const int fds[2])
 {
     begin_process(true);
     start_program();
-    pause_us(50000);
+    while (g_program.faults < 20 || g_program.kernel_writes < 20)
+        pause_us(1000);
     if (g_attempt_fails) {
         run_move(true, failing, &g_shared->source);
         check_report(&g_shared->source, true);
