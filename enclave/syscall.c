@@ -165,6 +165,8 @@ long call_blocking_masked(struct call *call, long nr, const uint64_t args[6], co
         thread->has_saved_sigmask = true;
         call->uc->uc_sigmask = *mask;
     }
+    if (result != CALL_INTERRUPTED)
+        signal_recheck(thread); /* What the temporary mask kept in the slot. */
     return result;
 }
 
