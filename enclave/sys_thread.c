@@ -136,9 +136,7 @@ long sys_clone(struct call *call)
 
 long sys_exit(struct call *call)
 {
-    if (__atomic_load_n(&g_tables->threads.live, __ATOMIC_ACQUIRE) == 1)
-        host_syscall(__NR_exit_group, call->args[0], 0, 0, 0, 0, 0);
-    thread_exit(call->thread);
+    thread_exit(call->thread, call->args[0]);
 }
 
 long sys_exit_group(struct call *call)

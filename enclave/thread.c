@@ -190,7 +190,7 @@ _Noreturn void thread_enter(struct thread *thread)
     signal_resume(frame);
 }
 
-_Noreturn void thread_exit(struct thread *thread)
+_Noreturn void thread_exit(struct thread *thread, uint64_t status)
 {
     uint32_t zero = 0;
 
@@ -203,7 +203,9 @@ _Noreturn void thread_exit(struct thread *thread)
         guard_close(thread);
     }
     __atomic_store_n(&thread->state, THREAD_EXITING, __ATOMIC_RELEASE);
-    __atomic_sub_fetch(&g_tables->threads.live, 1, __ATOMIC_ACQ_REL);
+    /* Only one of two threads that end at the same time is the last. */
+    if (__atomic_sub_fetch(&g_tables->threads.live, 1, __ATOMIC_ACQ_REL) == 0)
+        host_syscall(__NR_exit_group, status, 0, 0, 0, 0, 0);
     g_host.thread_exit();
     __builtin_unreachable();
 }

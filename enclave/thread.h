@@ -109,8 +109,8 @@ long thread_launch(struct thread *thread);
 /* In the program's view the process and thread ids are virtual.  0 or -ESRCH. */
 long thread_translate_tid(uint32_t tid, uint32_t *out_host_tid);
 
-/* The calling thread, which was stopped or is about to end, leaves for good. */
-_Noreturn void thread_exit(struct thread *thread);
+/* The calling thread leaves for good; the last one ends the process, with this status. */
+_Noreturn void thread_exit(struct thread *thread, uint64_t status);
 
 /* Builds a kernel signal frame from thread->cpu on its own slot's stack and goes there. */
 _Noreturn void thread_enter(struct thread *thread);
