@@ -99,12 +99,15 @@ static bool thread_runs(const struct thread *thread)
     return state == THREAD_LIVE || state == THREAD_STARTING;
 }
 
-/* How many threads are not parked and not gone; kicks them if asked. */
+/* How many threads are not parked and not gone; kicks them if asked.  With the lock no slot is
+ * taken meanwhile: a thread could otherwise make another in a slot that was looked at already, and
+ * park before its own is looked at. */
 static uint32_t count_running(bool kick)
 {
-    uint32_t limit = __atomic_load_n(&g_tables->threads.slot_limit, __ATOMIC_ACQUIRE);
-    uint32_t running = 0, order = g_stop.ordered;
+    uint32_t running = 0, order = g_stop.ordered, limit;
 
+    lock_take(&g_tables->threads.lock);
+    limit = g_tables->threads.slot_limit;
     for (uint32_t i = 0; i < limit; i++) {
         struct thread *thread = thread_slot(i);
         uint32_t host_tid = thread->host_tid;
@@ -121,6 +124,7 @@ static uint32_t count_running(bool kick)
         if (host_tid)
             host_syscall(__NR_tgkill, g_facts.process_id, host_tid, OM_SIGNAL_STOP, 0, 0, 0);
     }
+    lock_release(&g_tables->threads.lock);
     return running;
 }
 
