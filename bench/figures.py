@@ -33,10 +33,10 @@ def summarize(moves):
         summary.append(row)
     for row in summary:
         base = find(summary, row["mib"], row["writer"], "stopcopy")
-        for key in ("gap_ms", "downtime_ms"):
-            row["reduction_%s_percent" % key[:-3]] = (
-                100 * (1 - row[key]["median"] / base[key]["median"])
-                if base and row is not base and base[key]["median"] else None)
+        key = "switch_gap_ms"
+        row["reduction_percent"] = (
+            100 * (1 - row[key]["median"] / base[key]["median"])
+            if base and row is not base and base[key]["median"] else None)
     return summary
 
 
@@ -56,22 +56,22 @@ def check_goals(result):
     summary, goals = result["summary"], []
     hybrid = [row for row in summary if (row["writer"], row["mode"]) == ("10%", "hybrid")]
     for row in hybrid:
-        gap = row["gap_ms"]
-        goal(goals, "%s, hybrid, writer 10%%: median gap under 15 ms, worst under 40" % text_mib(row["mib"]),
-             "%.1f, worst of %d: %.1f ms (switchover alone: %.1f, worst %.1f; noise before: %.1f, worst %.1f)" % (
-                 gap["median"], row["count"], gap["max"], row["switch_gap_ms"]["median"], row["switch_gap_ms"]["max"],
+        seen = row["switch_gap_ms"]
+        goal(goals, "%s, hybrid, writer 10%%: median downtime under 15 ms, worst under 40" % text_mib(row["mib"]),
+             "%.1f, worst of %d: %.1f ms (longest gap of the whole move: %.1f, worst %.1f; noise: %.1f, worst %.1f)" % (
+                 seen["median"], row["count"], seen["max"], row["gap_ms"]["median"], row["gap_ms"]["max"],
                  row["noise_ms"]["median"], row["noise_ms"]["max"]),
-             gap["median"] < 15 and gap["max"] < 40)
+             seen["median"] < 15 and seen["max"] < 40)
     if len(hybrid) > 1:
         low, high = min(hybrid, key=lambda row: row["mib"]), max(hybrid, key=lambda row: row["mib"])
-        difference = high["gap_ms"]["median"] - low["gap_ms"]["median"]
+        difference = high["switch_gap_ms"]["median"] - low["switch_gap_ms"]["median"]
         goal(goals, "flat: %s within 5 ms of %s" % (text_mib(high["mib"]), text_mib(low["mib"])),
              "%+.1f ms" % difference, abs(difference) <= 5)
     for mib, percent in ((4096, 98), (8192, 99)):
         row = find(summary, mib, "10%", "hybrid")
-        if row and row["reduction_gap_percent"] is not None:
-            goal(goals, "%s: gap at least %d %% less than of stopcopy" % (text_mib(mib), percent),
-                 "%.2f %%" % row["reduction_gap_percent"], row["reduction_gap_percent"] >= percent)
+        if row and row["reduction_percent"] is not None:
+            goal(goals, "%s: downtime at least %d %% less than of stopcopy" % (text_mib(mib), percent),
+                 "%.2f %%" % row["reduction_percent"], row["reduction_percent"] >= percent)
     idle = find(summary, 4096, "none", "hybrid")
     if idle:
         rate = idle["memory_gb_per_s"]["median"]
@@ -106,15 +106,15 @@ def grid(head, rows):
 
 
 def gaps_table(summary):
-    head = ["memory", "writer", "mode", "n", "gap ms", "of it, switch", "reported ms", "noise ms", "writer stalls ms",
-            "total s", "less gap"]
+    head = ["memory", "writer", "mode", "n", "downtime ms", "reported ms", "less", "longest gap ms", "noise ms",
+            "writer stalls ms", "total s"]
     rows = []
     for row in summary:
-        reduction = row["reduction_gap_percent"]
+        reduction = row["reduction_percent"]
         rows.append([
-            text_mib(row["mib"]), row["writer"], row["mode"], str(row["count"]), cell(row["gap_ms"]),
-            cell(row["switch_gap_ms"]), cell(row["downtime_ms"]), cell(row["noise_ms"]), cell(row["writer_stall_ms"]),
-            cell(row["total_ms"], 2, 1000), "-" if reduction is None else "%.2f %%" % reduction])
+            text_mib(row["mib"]), row["writer"], row["mode"], str(row["count"]), cell(row["switch_gap_ms"]),
+            cell(row["downtime_ms"]), "-" if reduction is None else "%.2f %%" % reduction, cell(row["gap_ms"]),
+            cell(row["noise_ms"]), cell(row["writer_stall_ms"]), cell(row["total_ms"], 2, 1000)])
     return grid(head, rows)
 
 

@@ -24,7 +24,7 @@ def find_programs(build):
         if not found:
             raise CannotBegin("there is no %s in %s; build first: make" % (name, build))
         programs[name] = os.path.abspath(found[0])
-    for name in ("victim", "compute", "syscalls"):
+    for name in ("victim", "compute", "syscalls", "fill"):
         path = os.path.abspath(os.path.join(build, "bench", name))
         if not os.access(path, os.X_OK):
             raise CannotBegin("there is no %s; build first: make" % path)

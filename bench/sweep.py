@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moves of one program after the other, its modes interleaved."""
+import subprocess
 import sys
 import time
 
@@ -15,7 +16,7 @@ WRITERS = {
     "10%-spread": (10, 1),
     "all-out": (100, 0),
 }
-SETTLE_S = 1.0  # undisturbed, before each move: what the machine's own noise is
+SETTLE_S = 1.0  # undisturbed, before each move: the machine's own noise
 
 
 def say(text):
@@ -46,6 +47,7 @@ class Series:
 
     def __init__(self, plan, pair, programs, mib, writer):
         self.plan, self.pair, self.mib, self.writer = plan, pair, mib, writer
+        self.fill = [programs["fill"], str(int(mib * 1.1) + 64)] if plan["fill"] else None
         share, spread = WRITERS[writer]
         pace_us = plan["pace_us"]
         if pace_us is None:
@@ -65,7 +67,10 @@ class Series:
 
     def move(self, mode):
         """One row of the results."""
+        noise_ns = time.time_ns()
         time.sleep(SETTLE_S)
+        if self.fill:
+            subprocess.run(self.fill, check=True)
         before = self.victim.ask()
         begin_ns = time.time_ns()
         self.here, report = self.pair.migrate(self.name, self.here, mode, self.plan["tracker"], 120 + self.mib / 20)
@@ -81,9 +86,9 @@ class Series:
             "gap_ms": longest_ms(gaps, begin_ns, end_ns, pace_us),
             "gap_phase": phase_of_longest(gaps, begin_ns, end_ns, stop_ns, resume_ns),
             "switch_gap_ms": longest_ms(gaps, stop_ns, resume_ns, pace_us),
-            "noise_ms": longest_ms(gaps, begin_ns - second * SETTLE_S, begin_ns, pace_us),
+            "noise_ms": longest_ms(gaps, noise_ns, begin_ns, pace_us),
             "writer_stall_ms": longest_ms(stalls, begin_ns, end_ns),
-            "writer_before_per_s": rate_per_s([before], begin_ns - second * SETTLE_S, begin_ns),
+            "writer_before_per_s": rate_per_s([before], noise_ns, noise_ns + second * SETTLE_S),
             "writer_precopy_per_s": rate_per_s([before, after], begin_ns, stop_ns),
             "writer_postcopy_per_s": rate_per_s([before, after], resume_ns, end_ns),
         }
@@ -104,8 +109,8 @@ class Series:
 
 def describe(row):
     report = row["report"]
-    return "gap %.1f ms (%s), downtime %.1f ms, total %.2f s" % (
-        row["gap_ms"], row["gap_phase"], report["downtime_ms"], report["total_ms"] / 1000)
+    return "downtime %.1f ms (reported %.1f), longest gap %.1f ms (%s), total %.2f s" % (
+        row["switch_gap_ms"], report["downtime_ms"], row["gap_ms"], row["gap_phase"], report["total_ms"] / 1000)
 
 
 def run_series(plan, pair, programs, mib, writer, result):

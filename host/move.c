@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -15,17 +14,7 @@
 #include "host/enclave.h"
 #include "host/host.h"
 
-enum { SCHED_RESET_ON_FORK_FLAG = 1 };
 enum { STACK_MOVER = 1, STACK_URGENT = 2, STACK_PAGER = 3 };
-
-/* As sched_setattr(2) takes it; glibc has no name for it yet. */
-struct sched_attributes {
-    uint32_t size, policy;
-    uint64_t flags;
-    int32_t nice;
-    uint32_t priority;
-    uint64_t runtime_ns, deadline_ns, period_ns;
-};
 
 static struct {
     volatile int busy;
@@ -36,25 +25,11 @@ static struct {
     const char *hold_phase, *hold_file; /* tests only, see hold() */
 } g_move;
 
-/* Where the move and the program share a processor, the move runs often and briefly, so that the
- * program's threads never wait long for their turn.  Kernels before 6.12 take no notice. */
-static void take_short_turns(void)
-{
-    struct sched_attributes attributes = {
-        .size = sizeof(attributes),
-        .flags = SCHED_RESET_ON_FORK_FLAG, /* Threads of the program are made by the mover too. */
-        .runtime_ns = 200 * 1000,
-    };
-
-    (void)syscall(SYS_sched_setattr, 0, &attributes, 0);
-}
-
 static void *urgent_thread(void *unused)
 {
     struct ecall_pager arg = {0};
 
     (void)unused;
-    take_short_turns();
     enclave_call(ECALL_urgent, &arg, STACK_URGENT);
     return NULL;
 }
@@ -64,7 +39,6 @@ static void *pager_thread(void *unused)
     struct ecall_pager arg = {0};
 
     (void)unused;
-    take_short_turns();
     enclave_call(ECALL_pager, &arg, STACK_PAGER);
     return NULL;
 }
@@ -82,7 +56,6 @@ static void *mover_thread(void *unused)
     bool destination = g_move.direction == ECALL_move_in;
 
     (void)unused;
-    take_short_turns();
     if (pthread_create(&urgent, NULL, urgent_thread, NULL))
         abort();
     if (destination && pthread_create(&pager, NULL, pager_thread, NULL))
