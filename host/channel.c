@@ -17,12 +17,11 @@
 
 #include "host/enclave.h"
 
-enum { TICK_ms = 50, PARTS_MAX = 16, UNANSWERED_MAX_ms = 30000, KEEPALIVE_s = 10, LOW_WATER_MAX = 256 << 10 };
+enum { TICK_ms = 50, PARTS_MAX = 16, UNANSWERED_MAX_ms = 30000, KEEPALIVE_s = 10 };
 
 static struct {
     int fd[OM_STREAM_COUNT];
     volatile uint32_t cancellable, stall_ms;
-    int low_water[OM_STREAM_COUNT]; /* SO_RCVLOWAT as it is */
 } g_channel = {.fd = {-1, -1}};
 
 void channel_open(uint32_t stream, int fd)
@@ -31,7 +30,6 @@ void channel_open(uint32_t stream, int fd)
     const int one = 1, unanswered_ms = UNANSWERED_MAX_ms, keepalive_s = KEEPALIVE_s;
 
     g_channel.fd[stream] = fd;
-    g_channel.low_water[stream] = 1;
     g_channel.cancellable = 1;
     g_channel.stall_ms = 0;
     setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &tick, sizeof(tick));
@@ -130,17 +128,6 @@ long host_channel_send(uint32_t stream, const struct om_buffer *parts, uint32_t 
     return 0;
 }
 
-/* A receiver that waits for a whole record is not to be woken by each segment of it. */
-static void wake_once_for(uint32_t stream, size_t length)
-{
-    int wanted = length < LOW_WATER_MAX ? (int)length : LOW_WATER_MAX;
-
-    if (wanted == g_channel.low_water[stream])
-        return;
-    g_channel.low_water[stream] = wanted;
-    setsockopt(g_channel.fd[stream], SOL_SOCKET, SO_RCVLOWAT, &wanted, sizeof(wanted));
-}
-
 long host_channel_recv(uint32_t stream, void *buffer, size_t length)
 {
     size_t done = 0;
@@ -148,7 +135,6 @@ long host_channel_recv(uint32_t stream, void *buffer, size_t length)
 
     if (stream >= OM_STREAM_COUNT)
         return -EINVAL;
-    wake_once_for(stream, length);
     while (done < length) {
         ssize_t got = recv(g_channel.fd[stream], (char *)buffer + done, length - done, MSG_WAITALL);
         long error;
