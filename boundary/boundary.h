@@ -28,6 +28,8 @@ enum {
 
 enum om_mode { OM_MODE_HYBRID, OM_MODE_PRECOPY, OM_MODE_POSTCOPY, OM_MODE_STOPCOPY };
 enum om_tracker { OM_TRACKER_KERNEL, OM_TRACKER_MPROTECT };
+/* What becomes of established connections; if they cannot be moved, MOVE refuses the move. */
+enum om_connections { OM_CONNECTIONS_MOVE, OM_CONNECTIONS_RESET };
 enum om_log_level { OM_LOG_ERROR, OM_LOG_WARN, OM_LOG_INFO, OM_LOG_DEBUG };
 
 /* How a move ended; the numbers are the exit status of `optmig migrate`. */
@@ -164,6 +166,8 @@ struct ecall_start {
 struct ecall_move {
     uint32_t mode;    /* enum om_mode; source only */
     uint32_t tracker; /* enum om_tracker; source only */
+    uint32_t connections; /* enum om_connections; source only */
+    uint32_t reserved;
     uint64_t max_downtime_us;
     uint64_t deadline_us;         /* 0: none */
     uint64_t session;             /* chosen by the source daemon; public */

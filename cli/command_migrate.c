@@ -23,6 +23,7 @@ enum { TEXT_bytes = 32, SOURCE_GRACE_ms = 10000, SOURCE_POLL_ms = 20 };
 struct migrate_options {
     const char *name, *to, *mode;
     const char *tracker; /* NULL: as given to optmig run */
+    const char *connections;
     uint64_t max_downtime_us, deadline_us;
     bool show_progress;
 };
@@ -31,6 +32,7 @@ static const struct option g_options[] = {
     {"to", required_argument, NULL, 't'},
     {"mode", required_argument, NULL, 'm'},
     {"tracker", required_argument, NULL, 'k'},
+    {"connections", required_argument, NULL, 'c'},
     {"max-downtime", required_argument, NULL, 'd'},
     {"deadline", required_argument, NULL, 'l'},
     {"no-progress", no_argument, NULL, 'n'},
@@ -74,6 +76,11 @@ static void apply(struct migrate_options *migrate, int option)
         if (tracker_parse(optarg) < 0)
             client_usage("migrate", "--tracker %s: there are kernel and mprotect", optarg);
         migrate->tracker = optarg;
+        break;
+    case 'c':
+        if (connections_parse(optarg) < 0)
+            client_usage("migrate", "--connections %s: move or reset", optarg);
+        migrate->connections = optarg;
         break;
     case 'd':
         migrate->max_downtime_us = duration("--max-downtime", optarg);
@@ -301,6 +308,8 @@ static json_t *make_request(const struct migrate_options *migrate)
 
     if (migrate->tracker)
         json_object_set_new(request, "tracker", json_string(migrate->tracker));
+    if (migrate->connections)
+        json_object_set_new(request, "connections", json_string(migrate->connections));
     return request;
 }
 

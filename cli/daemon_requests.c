@@ -568,12 +568,15 @@ static bool check_move(struct requester *requester, const json_t *request)
     char host[256], port[8];
     const char *mode = line_text(request, "mode", "hybrid");
     const char *tracker = line_text(request, "tracker", "kernel");
+    const char *connections = line_text(request, "connections", "move");
 
     if (mode_parse(mode) < 0)
         refuse_move(requester, request, NULL, "mode \"%s\": hybrid, precopy, postcopy, stopcopy",
                     mode);
     else if (tracker_parse(tracker) < 0)
         refuse_move(requester, request, NULL, "tracker \"%s\": kernel, mprotect", tracker);
+    else if (connections_parse(connections) < 0)
+        refuse_move(requester, request, NULL, "connections \"%s\": move, reset", connections);
     else if (!units_split_address(line_text(request, "to", ""), host, sizeof(host), port,
                                   sizeof(port)))
         refuse_move(requester, request, NULL, "to must be ADDR:PORT");

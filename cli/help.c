@@ -37,6 +37,8 @@ static const struct help g_help[] = {
      "                         postcopy: moved at once, memory follows\n"
      "                         stopcopy: stopped while all of it is copied (the baseline)\n"
      "  --tracker TRACKER      kernel or mprotect (default: as given to optmig run)\n"
+     "  --connections WHAT     of established TCP connections: move, or reset to give them up;\n"
+     "                         refused if they cannot be moved there (default move)\n"
      "  --max-downtime TIME    how long the program may stand still (default 20ms)\n"
      "  --deadline TIME        end the rounds so that the move is done by then (default: none)\n"
      "  --no-progress          no progress line, not even on a terminal\n"

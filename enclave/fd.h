@@ -39,7 +39,8 @@ uint32_t fd_count(void);    /* descriptors of the program */
 /* Before the move, the program running: appends the description of every object that the
  * destination must have (files: path, flags, size, digest of the head) as bytes for fd_check; or
  * says what cannot move. Returns the length, or -errno with out_obstacle filled. */
-long fd_prepare(uint8_t *out, size_t capacity, struct fd_obstacle *out_obstacle);
+long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
+                struct fd_obstacle *out_obstacle);
 /* At the destination: are those objects here?  Changes nothing.  0, or -errno with out_obstacle
  * filled. The bytes come from an authenticated peer, and are checked all the same. */
 long fd_check(const uint8_t *description, size_t length, struct fd_obstacle *out_obstacle);
@@ -55,5 +56,8 @@ void fd_uncapture(void);
  * point: makes every object again, under its number.  0, or -errno + obstacle: then this process
  * has some of them, and is of no use for another attempt. */
 long fd_restore(struct fd_obstacle *out_obstacle);
+/* At the destination, after the commit, before the program runs: its sockets hear their peers again.
+ */
+void fd_release(void);
 /* At the source, after the commit: closes all of the program's descriptors. */
 void fd_close_all(void);

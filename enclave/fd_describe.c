@@ -8,7 +8,7 @@
  *     FILE     u32 flags, u32 type, u64 device, u64 inode, u64 size, u64 offset, u8 how, u8[32]
  * digest CWD      nothing ADDRESS  u32 domain, u32 type, u32 protocol   (the text is the socket
  * address) UNIX     nothing                              (the text is the path of the socket's
- * file)
+ * file) CONNECTION   u8 length, the peer's address   (the text is the address at this side)
  *
  * The digest is SHA-256 of the first MiB.  On the machine of the source, files that are the very
  * same ones are not compared, and ports that the source holds are not tried.
@@ -34,7 +34,7 @@ enum {
     BOOT_ID_bytes = 40,
 };
 
-enum item_kind { ITEM_FILE = 1, ITEM_CWD, ITEM_ADDRESS, ITEM_UNIX };
+enum item_kind { ITEM_FILE = 1, ITEM_CWD, ITEM_ADDRESS, ITEM_UNIX, ITEM_CONNECTION };
 
 enum compare_how {
     COMPARE_NOTHING, /* devices, directories, O_PATH */
@@ -50,6 +50,7 @@ struct item_file {
 };
 
 static char g_boot_id[BOOT_ID_bytes];
+static struct fd_address g_told; /* is_known_address */
 static uint8_t g_chunk[64 * 1024]; /* of a file being digested; only the mover does that */
 
 /* ---- where we are ---- */
@@ -233,6 +234,33 @@ static void describe_socket(struct wire *to, uint32_t index, const struct open_f
     }
 }
 
+/* Connections of one listener have one address: it is told once. */
+static bool is_known_address(const struct fd_address *local, const struct fd_address *peer)
+{
+    struct fd_address now = *local;
+
+    if (fd_address_is_loopback(peer))
+        return false;
+    fd_address_set_port(&now, 0);
+    if (now.length == g_told.length && memcmp(now.bytes, g_told.bytes, now.length) == 0)
+        return true;
+    g_told = now;
+    return false;
+}
+
+static void describe_connection(struct wire *to, const struct open_file *file)
+{
+    struct fd_address local, peer;
+
+    fd_socket_local(file->fd, &local);
+    fd_socket_peer(file->fd, &peer);
+    if (!local.length || !peer.length || is_known_address(&local, &peer))
+        return; /* gone meanwhile, or told */
+    put_head(to, ITEM_CONNECTION, file->fd, local.bytes, local.length);
+    wire_put_u8(to, (uint8_t)peer.length);
+    wire_put_bytes(to, peer.bytes, peer.length);
+}
+
 static long describe_one(struct wire *to, uint32_t index, struct open_file *file,
                          struct fd_obstacle *out)
 {
@@ -243,6 +271,8 @@ static long describe_one(struct wire *to, uint32_t index, struct open_file *file
     case FD_SOCKET:
     case FD_LISTENER:
         describe_socket(to, index, file);
+        if (fd_socket_is_tcp_connection(file) && !fd_state()->give_up_connections)
+            describe_connection(to, file);
         return 0;
     case FD_INOTIFY:
         if (file->inotify.lost)
@@ -285,7 +315,8 @@ static uint32_t forget_paths(void)
     return limit;
 }
 
-long fd_prepare(uint8_t *out, size_t capacity, struct fd_obstacle *out_obstacle)
+long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
+                struct fd_obstacle *out_obstacle)
 {
     struct wire to = wire_writer(out, capacity);
     char machine[MACHINE_bytes];
@@ -295,6 +326,8 @@ long fd_prepare(uint8_t *out, size_t capacity, struct fd_obstacle *out_obstacle)
     *out_obstacle = (struct fd_obstacle){.fd = -1};
     if (error)
         return fd_refuse(out_obstacle, -1, error, "the list of descriptors cannot be read");
+    fd_state()->give_up_connections = give_up_connections;
+    g_told.length = 0;
     machine_text(machine);
     wire_put_u32(&to, DESCRIPTION_VERSION);
     wire_put_u32(&to, forget_paths());
@@ -445,6 +478,43 @@ static long check_address(struct wire *from, const struct item *item, bool same_
                      error_words(error), -error);
 }
 
+/* On the machine of the source everything is here.  Elsewhere the address has to be one of this host,
+ * and a peer on the loopback interface cannot follow. */
+static long check_connection(struct wire *from, const struct item *item, bool same_machine,
+                             struct fd_obstacle *out)
+{
+    struct fd_address local = {.length = item->length}, peer = {.length = wire_take_u8(from)};
+    char text[FD_NAME_bytes], far[FD_NAME_bytes];
+    long fd, error;
+
+    if (local.length > FD_ADDRESS_bytes || peer.length > FD_ADDRESS_bytes)
+        from->failed = true;
+    wire_take_bytes(from, peer.bytes, from->failed ? 0 : peer.length);
+    if (from->failed)
+        return fd_refuse(out, item->fd, -EINVAL, "the description of descriptors is malformed");
+    if (same_machine)
+        return 0;
+    memcpy(local.bytes, item->text, local.length);
+    fd_address_text(&local, text, sizeof(text));
+    fd_address_text(&peer, far, sizeof(far));
+    if (fd_address_is_loopback(&peer))
+        return fd_refuse(out, item->fd, -EADDRNOTAVAIL,
+                         "fd %d (a connection to %s): its peer stays at the source host; "
+                         "--connections reset gives such connections up",
+                         item->fd, far);
+    fd_address_set_port(&local, 0);
+    fd = fd_kernel(__NR_socket, fd_address_family(&local), TYPE_STREAM | O_CLOEXEC, 0, 0);
+    error = fd < 0 ? fd
+                   : fd_kernel(__NR_bind, (uint64_t)fd, fd_address_of(local.bytes), local.length, 0);
+    fd_close_number(fd);
+    if (!error)
+        return 0;
+    return fd_refuse(out, item->fd, error,
+                     "fd %d (a connection from %s to %s): %s (error %ld); --connections reset gives "
+                     "such connections up",
+                     item->fd, text, far, error_words(error), -error);
+}
+
 static long check_unix(const struct item *item, struct fd_obstacle *out)
 {
     enum { WRITE_AND_SEARCH = 3 };
@@ -489,7 +559,7 @@ static long check_item(struct wire *from, bool same_machine, struct fd_obstacle 
 {
     static struct item item; /* only the mover is here */
 
-    if (take_head(from, &item) && (item.kind == ITEM_ADDRESS || is_path(&item))) {
+    if (take_head(from, &item) && (item.kind == ITEM_ADDRESS || item.kind == ITEM_CONNECTION || is_path(&item))) {
         switch (item.kind) {
         case ITEM_FILE:
             return check_file(from, &item, same_machine, out);
@@ -497,6 +567,8 @@ static long check_item(struct wire *from, bool same_machine, struct fd_obstacle 
             return check_cwd(&item, out);
         case ITEM_ADDRESS:
             return check_address(from, &item, same_machine, out);
+        case ITEM_CONNECTION:
+            return check_connection(from, &item, same_machine, out);
         case ITEM_UNIX:
             return check_unix(&item, out);
         default:

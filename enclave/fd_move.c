@@ -131,6 +131,19 @@ long fd_capture(struct fd_obstacle *out_obstacle)
     return error;
 }
 
+void fd_release(void)
+{
+    struct fd_walk walk = fd_walk();
+    struct open_file *file;
+
+    while ((file = fd_walk_next(&walk))) {
+        if (fd_socket_listens_tcp(file))
+            fd_tcp_silence(file->fd, false);
+        else if (file->kind == FD_SOCKET && file->socket.tcp.held)
+            fd_tcp_release(file);
+    }
+}
+
 /* ---- the destination ---- */
 
 static long restore_one(struct open_file *file, const long kept[3])

@@ -7,7 +7,8 @@
  * the socket the program's own value again. paths of unix sockets  the file gets a second name. The
  * destination unlinks the first and binds anew; to take it back, the second is renamed to the
  * first. abstract unix names    the socket is closed; to take it back, it is made again. file locks
- * released; to take them back, they are taken again.
+ * released; to take them back, they are taken again.  TCP connections  closed without a word
+ * (fd_tcp.c); to take them back, they are made again from what was captured.
  *
  * Next: fd_socket.c, bind_name.
  */
@@ -22,6 +23,7 @@ enum { SECOND_NAME_bytes = FD_ADDRESS_bytes + 32, WAIT_STEP_NS = 500000 };
 #define WAIT_NS 2000000000ULL
 
 static uint64_t g_wait_end_ns; /* on the host's clock */
+static long g_nothing = -1;    /* what given up numbers refer to meanwhile */
 
 bool fd_wait_for_destination(void)
 {
@@ -86,24 +88,25 @@ static void redirect(const struct open_file *file, long fd, bool and_first)
     }
 }
 
-static void give_up_name(const struct open_file *file)
+/* The socket is closed; its numbers stay in use. */
+static void give_up_socket(const struct open_file *file)
 {
-    long nothing = host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/"), O_PATH, 0, 0, 0);
-
-    if (nothing >= 0)
-        redirect(file, nothing, true);
-    fd_close_number(nothing);
+    if (g_nothing < 0)
+        g_nothing = fd_move_up(
+            host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/"), O_PATH | O_CLOEXEC, 0, 0, 0));
+    if (g_nothing >= 0)
+        redirect(file, g_nothing, true);
 }
 
-static void take_name_again(struct open_file *file)
+static void take_socket_again(struct open_file *file, const char *what)
 {
     long error;
 
     do
         error = fd_socket_restore(file);
-    while (error == -EADDRINUSE && fd_wait_for_destination());
+    while ((error == -EADDRINUSE || error == -EADDRNOTAVAIL) && fd_wait_for_destination());
     if (error < 0) {
-        log_error("fd %d, a unix socket: its abstract name is lost (error %ld)", file->fd, -error);
+        log_error("fd %d, %s is lost (error %ld)", file->fd, what, -error);
         return;
     }
     redirect(file, file->fd, false);
@@ -123,12 +126,30 @@ static void share_unix(struct open_file *file, bool share)
     if (path[0])
         share_path(path, share);
     else if (share)
-        give_up_name(file);
+        give_up_socket(file);
     else
-        take_name_again(file);
+        take_socket_again(file, "a unix socket: its abstract name");
+}
+
+/* The hole first: it hears nothing while the connection exists. */
+static void share_connection(struct open_file *file, bool share)
+{
+    if (share) {
+        fd_tcp_leave(file);
+        give_up_socket(file);
+    } else {
+        take_socket_again(file, "a connection");
+    }
 }
 
 /* ---- all ---- */
+
+static void forget_shared(void)
+{
+    fd_tcp_fill_holes();
+    fd_close_number(g_nothing);
+    g_nothing = -1;
+}
 
 static void share_all(bool share)
 {
@@ -142,13 +163,17 @@ static void share_all(bool share)
     for (walk = fd_walk(); (file = fd_walk_next(&walk));) {
         if (file->kind != FD_SOCKET && file->kind != FD_LISTENER)
             continue;
-        if (holds_port(file))
+        if (file->kind == FD_SOCKET && file->socket.tcp.held)
+            share_connection(file, share);
+        else if (holds_port(file))
             share_port(file, share);
         else if (file->socket.domain == FAMILY_UNIX)
             share_unix(file, share);
     }
     fd_locks_share(share);
     fd_state()->shared = share;
+    if (!share)
+        forget_shared();
 }
 
 void fd_share_addresses(void)
@@ -156,11 +181,12 @@ void fd_share_addresses(void)
     share_all(true);
 }
 
-/* Capture itself takes nothing away: what it reads it puts back at once. */
+/* Capture itself takes nothing away but the peers: what it reads it puts back at once. */
 void fd_uncapture(void)
 {
     if (fd_state()->shared)
         share_all(false);
+    fd_release();
 }
 
 static void unlink_second_names(void)
@@ -189,6 +215,7 @@ void fd_close_all(void)
         host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
 
     unlink_second_names();
+    forget_shared();
     for (uint64_t fd = 0; null >= 0 && fd < STANDARD; fd++)
         fd_kernel(__NR_dup3, (uint64_t)null, fd, 0, 0);
     fd_close_number(null);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sockets at the stop and at the destination.  Listeners and datagram sockets are made again with
- * their options and addresses.  A stream that was connected to something outside does not move in
- * this version: at the destination its number is a socket whose peer has reset it, so that the
- * program learns it in the way it is used to.
+ * their options and addresses, established TCP connections by fd_tcp.c.  A stream that does not move
+ * (a connection that is being closed; a unix one to the outside) is at the destination a socket
+ * whose peer has reset it, so that the program learns it in the way it is used to.
  *
  * On one machine source and destination need the same address at once: fd_share_addresses sets
  * SO_REUSEPORT at the source, late, and the destination binds with it and then takes it back. Names
@@ -35,6 +35,20 @@ bool fd_socket_is_connection(const struct fd_socket *socket)
 bool fd_socket_is_inet(const struct fd_socket *socket)
 {
     return socket->domain == FAMILY_INET || socket->domain == FAMILY_INET6;
+}
+
+bool fd_socket_listens_tcp(const struct open_file *file)
+{
+    return file->kind == FD_LISTENER && fd_socket_is_inet(&file->socket);
+}
+
+bool fd_socket_is_tcp_connection(const struct open_file *file)
+{
+    const struct fd_socket *socket = &file->socket;
+
+    return file->kind == FD_SOCKET && fd_socket_is_inet(socket) && socket->type == TYPE_STREAM &&
+           (socket->protocol == 0 || socket->protocol == IPPROTO_TCP) &&
+           socket->state == SOCKET_CONNECTED;
 }
 
 /* ---- options ---- */
@@ -148,6 +162,11 @@ void fd_socket_local(int32_t fd, struct fd_address *out)
     ask_address(__NR_getsockname, fd, out);
 }
 
+void fd_socket_peer(int32_t fd, struct fd_address *out)
+{
+    ask_address(__NR_getpeername, fd, out);
+}
+
 uint16_t fd_address_family(const struct fd_address *address)
 {
     uint16_t family = 0;
@@ -164,6 +183,31 @@ uint16_t fd_address_port(const struct fd_address *address)
     if (family == FAMILY_INET || family == FAMILY_INET6) /* at the same place in both */
         memcpy(&port, &address->bytes[offsetof(struct sockaddr_in, sin_port)], sizeof(port));
     return port;
+}
+
+void fd_address_set_port(struct fd_address *address, uint16_t port)
+{
+    uint16_t family = fd_address_family(address);
+
+    if (family == FAMILY_INET || family == FAMILY_INET6)
+        memcpy(&address->bytes[offsetof(struct sockaddr_in, sin_port)], &port, sizeof(port));
+}
+
+bool fd_address_is_loopback(const struct fd_address *address)
+{
+    static const uint8_t one[16] = {[15] = 1}, mapped[12] = {[10] = 0xff, [11] = 0xff};
+    const uint8_t *bytes = address->bytes;
+
+    switch (fd_address_family(address)) {
+    case FAMILY_INET:
+        return bytes[offsetof(struct sockaddr_in, sin_addr)] == 127;
+    case FAMILY_INET6:
+        bytes += offsetof(struct sockaddr_in6, sin6_addr);
+        return memcmp(bytes, one, sizeof(one)) == 0 ||
+               (memcmp(bytes, mapped, sizeof(mapped)) == 0 && bytes[sizeof(mapped)] == 127);
+    default:
+        return false;
+    }
 }
 
 /* The path of a unix socket's file; empty for one without a name and for an abstract name. */
@@ -226,7 +270,8 @@ long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
 {
     struct fd_socket *socket = &file->socket;
 
-    (void)out;
+    if (fd_socket_listens_tcp(file))
+        fd_tcp_silence(file->fd, true);
     if (file->kind == FD_LISTENER)
         return 0;
     if (!fd_socket_is_connection(socket)) {
@@ -241,6 +286,8 @@ long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
     } else if (socket->state == SOCKET_FRESH && socket->bound) {
         ask_address(__NR_getsockname, file->fd, &socket->local);
     }
+    if (fd_socket_is_tcp_connection(file) && !fd_state()->give_up_connections)
+        return fd_tcp_capture(file, out);
     return 0;
 }
 
@@ -308,7 +355,11 @@ static long create(const struct open_file *file, uint32_t flags)
 
 static long listen_again(long fd, const struct open_file *file)
 {
-    long error = fd_kernel(__NR_listen, (uint64_t)fd, (uint64_t)file->socket.backlog, 0, 0);
+    long error;
+
+    if (fd_socket_listens_tcp(file))
+        fd_tcp_silence(fd, true);
+    error = fd_kernel(__NR_listen, (uint64_t)fd, (uint64_t)file->socket.backlog, 0, 0);
 
     /* The kernel's listener never waits: sys_socket.c does, so that no number is held meanwhile. */
     if (!error)
@@ -472,7 +523,9 @@ long fd_socket_restore(struct open_file *file)
     bool connected = fd_socket_is_connection(socket) && socket->state == SOCKET_CONNECTED;
     long fd;
 
-    if (connected && fd_socket_is_inet(socket))
+    if (connected && socket->tcp.held)
+        fd = fd_tcp_restore(file);
+    else if (connected && fd_socket_is_inet(socket))
         fd = restore_reset_inet(file);
     else if (connected && socket->domain == FAMILY_UNIX)
         fd = restore_reset_unix(file);

@@ -91,6 +91,18 @@ enum fd_socket_state {
     SOCKET_CONNECTED,
 };
 
+/* An established connection at the stop (fd_tcp.c). */
+struct fd_tcp {
+    bool held; /* captured, silent: not released yet */
+    bool made; /* again, by fd_tcp_restore */
+    uint8_t options, send_scale, receive_scale;  /* as in struct tcp_info */
+    uint32_t send_sequence, receive_sequence;    /* of the first byte in each queue */
+    uint32_t segment, timestamp, unsent;         /* unsent: so much at the end of written */
+    uint32_t window[5];                          /* struct tcp_repair_window */
+    uint32_t send_buffer, receive_buffer, buffers_locked;
+    struct fd_data received, written;
+};
+
 struct fd_socket {
     int32_t domain, type, protocol;
     uint8_t state;       /* enum fd_socket_state, of connection-oriented ones */
@@ -103,6 +115,7 @@ struct fd_socket {
     uint32_t other;          /* FD_SOCKETPAIR: the other end; 0: closed */
     struct fd_data contents; /* FD_SOCKETPAIR: what can be read here */
     struct fd_address local, peer;
+    struct fd_tcp tcp;
 };
 
 struct open_file {
@@ -176,6 +189,7 @@ struct fd_state {
     uint32_t pass;
     uint32_t generation;
     uint32_t shared; /* fd_share_addresses is in force */
+    uint32_t give_up_connections; /* the user's choice for this move */
     uint32_t paths_used, data_used, lock_count;
     struct fd_stdio inherited[3]; /* 0, 1 and 2, even after the program closed them */
     struct fd_pool file_pool, watch_pool, option_pool, inotify_pool;

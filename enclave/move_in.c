@@ -215,6 +215,7 @@ static long consume_start(const struct message *message)
         return error;
     continue_clock(&token);
     place_run();
+    fd_release();
     stop_release();
     started.realtime_ns = g_host.now_ns(CLOCK_REALTIME);
     g_in.started_us = now_us();

@@ -220,7 +220,8 @@ static long send_prepare(void)
     };
     static uint8_t description[DESCRIPTION_MAX_bytes];
     struct fd_obstacle obstacle = {0};
-    long length = fd_prepare(description, sizeof(description), &obstacle);
+    long length = fd_prepare(description, sizeof(description),
+                             g_out.move.connections == OM_CONNECTIONS_RESET, &obstacle);
 
     if (length < 0)
         return fail(length, "%s", obstacle.what);

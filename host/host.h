@@ -32,6 +32,7 @@ int enclave_start(const char *path, char *const argv[], char *const envp[], cons
 struct move_options {
     enum om_mode mode;
     enum om_tracker tracker;
+    enum om_connections connections;
     uint64_t max_downtime_us;
     uint64_t deadline_us; /* 0: none */
     uint64_t session;

@@ -7,6 +7,10 @@
 
 static const char *const g_modes[] = {"hybrid", "precopy", "postcopy", "stopcopy"};
 static const char *const g_trackers[] = {"kernel", "mprotect"};
+static const char *const g_connections[] = {
+    [OM_CONNECTIONS_MOVE] = "move",
+    [OM_CONNECTIONS_RESET] = "reset",
+};
 static const char *const g_phases[] = {"none",       "prepare",  "precopy",
                                        "switchover", "postcopy", "done"};
 static const char *const g_results[] = {"moved", "refused", NULL, "failed", "lost"};
@@ -35,6 +39,11 @@ int mode_parse(const char *name)
 int tracker_parse(const char *name)
 {
     return parse(g_trackers, COUNT(g_trackers), name);
+}
+
+int connections_parse(const char *name)
+{
+    return parse(g_connections, COUNT(g_connections), name);
 }
 
 int phase_parse(const char *name)

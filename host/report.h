@@ -10,6 +10,7 @@
 /* Value of a name, or -1. */
 int mode_parse(const char *name);
 int tracker_parse(const char *name);
+int connections_parse(const char *name);
 int phase_parse(const char *name);
 int result_parse(const char *name);
 int log_level_parse(const char *name);

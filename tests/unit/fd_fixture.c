@@ -312,6 +312,7 @@ static _Noreturn void destination(void (*check)(void), long length, long go)
         fixture_check(false, obstacle.what, __FILE__, __LINE__);
     if (fd_restore(&obstacle) != 0)
         fixture_check(false, obstacle.what, __FILE__, __LINE__);
+    fd_release();
     if (go >= 0)
         raw(__NR_read, (uint64_t)go, A(&byte), 1, 0, 0, 0);
     check();
@@ -322,7 +323,7 @@ static long prepare_and_capture(struct fd_obstacle *obstacle, long *out_length)
 {
     long error;
 
-    *out_length = fd_prepare(g_description, sizeof(g_description), obstacle);
+    *out_length = fd_prepare(g_description, sizeof(g_description), false, obstacle);
     if (*out_length < 0)
         return *out_length;
     error = fd_capture(obstacle);

@@ -248,8 +248,10 @@ void clock_continue(uint64_t program_monotonic_ns, uint64_t program_boottime_ns)
     om_assert(program_boottime_ns + 1000000000 >= program_monotonic_ns);
 }
 
-long fd_prepare(uint8_t *out, size_t capacity, struct fd_obstacle *out_obstacle)
+long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
+                struct fd_obstacle *out_obstacle)
 {
+    (void)give_up_connections;
     om_assert(capacity >= sizeof(g_description));
     memset(out_obstacle, 0, sizeof(*out_obstacle));
     memcpy(out, g_description, sizeof(g_description));
@@ -267,6 +269,10 @@ long fd_check(const uint8_t *description, size_t length, struct fd_obstacle *out
 long fd_capture(struct fd_obstacle *out_obstacle)
 {
     return program_capture(out_obstacle->what, sizeof(out_obstacle->what));
+}
+
+void fd_release(void)
+{
 }
 
 void fd_uncapture(void)

@@ -181,7 +181,7 @@ static void test_renamed_file(void **state)
     (void)state;
     fixture_file("a", "first");
     g_fd[0] = open_new("a", O_RDONLY);
-    assert_true(fd_prepare(description, sizeof(description), &obstacle) > 0);
+    assert_true(fd_prepare(description, sizeof(description), false, &obstacle) > 0);
     K(__NR_rename, A(fixture_path("a")), A(fixture_path("b")));
     fixture_file("a", "second");
     fixture_move(check_renamed);
@@ -776,7 +776,7 @@ static uint8_t g_description[DESCRIPTION_bytes];
 static size_t describe(void)
 {
     struct fd_obstacle obstacle;
-    long length = fd_prepare(g_description, sizeof(g_description), &obstacle);
+    long length = fd_prepare(g_description, sizeof(g_description), false, &obstacle);
 
     assert_true(length > 0);
     return (size_t)length;
@@ -840,7 +840,7 @@ static void test_working_directory(void **state)
     expect_missing(length, false, NULL);
     K(__NR_rmdir, A(fixture_path("cwd")));
     expect_missing(length, false, "the working directory");
-    assert_int_equal(fd_prepare(g_description, sizeof(g_description), &obstacle), -EOPNOTSUPP);
+    assert_int_equal(fd_prepare(g_description, sizeof(g_description), false, &obstacle), -EOPNOTSUPP);
     K(__NR_chdir, A("/"));
 }
 

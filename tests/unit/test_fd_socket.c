@@ -600,7 +600,7 @@ static void test_addresses_at_the_destination(void **state)
     g_fd[0] = listener(&g_address[0], TYPE_STREAM, true);
     g_address[1] = local(fixture_path("socket"));
     g_fd[1] = listener(&g_address[1], TYPE_STREAM, true);
-    length = fd_prepare(description, sizeof(description), &obstacle);
+    length = fd_prepare(description, sizeof(description), false, &obstacle);
     assert_true(length > 0);
     assert_null(fixture_check_elsewhere(description, (size_t)length, true));
     what = fixture_check_elsewhere(description, (size_t)length, false);

@@ -1,0 +1,406 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Established TCP connections, moved with the kernel's TCP_REPAIR (Linux 3.5; what each call does
+ * is in net/ipv4/tcp.c, do_tcp_setsockopt, and in CRIU's soccr, which had it first).  The peer
+ * notices nothing but a pause:
+ *
+ *   source, at the stop    a filter drops every packet that comes in, so nothing is acknowledged
+ *                          any more; repair mode; sequence numbers, options, window and the
+ *                          contents of both queues are read.
+ *   source, shared         the socket is closed, in repair mode without a word to the peer: on one
+ *                          machine the destination needs the addresses.  What arrives meanwhile
+ *                          falls into a black hole, a listener with that filter; without it the
+ *                          kernel would answer with a reset.
+ *   destination, restored  the connection is there, in repair mode and behind the filter: silent.
+ *   destination, released  after the start token: the filter goes, repair mode ends with a window
+ *                          probe, and what the program had written but the kernel not yet sent is
+ *                          sent.  The peer repeats what was dropped.
+ *
+ * If the move fails the source does the same as the destination, with its own record.
+ *
+ * Listeners are behind the filter for as long: a client that connects at that moment asks again.
+ */
+#include <asm/ioctls.h>
+#include <asm/socket.h>
+#include <linux/fcntl.h>
+#include <linux/filter.h>
+#include <linux/in.h>
+#include <linux/in6.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+
+#include "enclave/fd_internal.h"
+
+enum {
+    STATE_ESTABLISHED = 1, /* tcpi_state; linux/tcp.h of programs has no names for them */
+    MESSAGE_PEEK = 2,
+    MESSAGE_DONTWAIT = 0x40,
+    OPTION_MSS = 2, /* kinds of TCP options, RFC 9293 and RFC 7323 */
+    OPTION_WINDOW = 3,
+    OPTION_SACK = 4,
+    OPTION_TIMESTAMPS = 8,
+    BUFFER_SPARE_bytes = 256 << 10, /* the kernel counts its own headers too */
+    HOLES_MAX = 64,
+    SHUT_READING = 1, /* fd_socket.shut */
+};
+
+/* Local addresses whose connections the source has closed. */
+static struct {
+    uint32_t count;
+    struct {
+        long fd;
+        struct fd_address address;
+    } hole[HOLES_MAX];
+} g_holes;
+
+static long set_level(long fd, int level, int name, const void *value, uint32_t length)
+{
+    return host_syscall(__NR_setsockopt, (uint64_t)fd, (uint64_t)level, (uint64_t)name,
+                        fd_address_of(value), length, 0);
+}
+
+static long set(long fd, int name, int value)
+{
+    return set_level(fd, IPPROTO_TCP, name, &value, sizeof(value));
+}
+
+static long get_level(long fd, int level, int name, void *out, uint32_t length)
+{
+    uint32_t got = length;
+
+    memset(out, 0, length);
+    return host_syscall(__NR_getsockopt, (uint64_t)fd, (uint64_t)level, (uint64_t)name,
+                        fd_address_of(out), fd_address_of(&got), 0);
+}
+
+static uint32_t queue_size(long fd, uint32_t request)
+{
+    int size = 0;
+
+    return fd_kernel(__NR_ioctl, (uint64_t)fd, request, fd_address_of(&size), 0) == 0 && size > 0
+               ? (uint32_t)size
+               : 0;
+}
+
+void fd_tcp_silence(long fd, bool silent)
+{
+    struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
+    const struct sock_fprog program = {1, &drop};
+
+    if (silent)
+        set_level(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+    else
+        set_level(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int));
+}
+
+/* ---- the stop ---- */
+
+static long read_sequence(long fd, int queue, uint32_t *out)
+{
+    long error = set(fd, TCP_REPAIR_QUEUE, queue);
+
+    return error ? error : get_level(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, out, sizeof(*out));
+}
+
+/* The queue that TCP_REPAIR_QUEUE names. */
+static long read_queue(long fd, uint32_t length, struct fd_data *out)
+{
+    uint8_t *room;
+    long got;
+
+    *out = (struct fd_data){0};
+    if (!length)
+        return 0;
+    room = fd_data_room(length, out);
+    if (!room)
+        return -ENOBUFS;
+    got = host_syscall(__NR_recvfrom, (uint64_t)fd, fd_address_of(room), length,
+                       MESSAGE_PEEK | MESSAGE_DONTWAIT, 0, 0);
+    if (got < 0)
+        return got;
+    return got == (long)length ? 0 : -EIO;
+}
+
+static long read_queues(long fd, struct fd_tcp *tcp)
+{
+    uint32_t unread = queue_size(fd, SIOCINQ), kept = queue_size(fd, SIOCOUTQ);
+    long error = read_sequence(fd, TCP_RECV_QUEUE, &tcp->receive_sequence);
+
+    tcp->unsent = OM_MIN(queue_size(fd, SIOCOUTQNSD), kept);
+    tcp->receive_sequence -= unread;
+    if (!error)
+        error = read_queue(fd, unread, &tcp->received);
+    if (!error)
+        error = read_sequence(fd, TCP_SEND_QUEUE, &tcp->send_sequence);
+    tcp->send_sequence -= kept;
+    if (!error)
+        error = read_queue(fd, kept, &tcp->written);
+    return error;
+}
+
+static long read_parameters(long fd, struct fd_tcp *tcp)
+{
+    struct tcp_info info;
+    long error = get_level(fd, IPPROTO_TCP, TCP_INFO, &info, sizeof(info));
+
+    if (!error)
+        error = get_level(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, tcp->window, sizeof(tcp->window));
+    if (!error)
+        error = get_level(fd, IPPROTO_TCP, TCP_TIMESTAMP, &tcp->timestamp, sizeof(tcp->timestamp));
+    if (!error) /* in repair mode: the limit that was agreed on */
+        error = get_level(fd, IPPROTO_TCP, TCP_MAXSEG, &tcp->segment, sizeof(tcp->segment));
+    if (error)
+        return error;
+    tcp->options = info.tcpi_options;
+    tcp->send_scale = info.tcpi_snd_wscale;
+    tcp->receive_scale = info.tcpi_rcv_wscale;
+    get_level(fd, SOL_SOCKET, SO_SNDBUF, &tcp->send_buffer, sizeof(tcp->send_buffer));
+    get_level(fd, SOL_SOCKET, SO_RCVBUF, &tcp->receive_buffer, sizeof(tcp->receive_buffer));
+    get_level(fd, SOL_SOCKET, SO_BUF_LOCK, &tcp->buffers_locked, sizeof(tcp->buffers_locked));
+    return 0;
+}
+
+static uint8_t connection_state(long fd)
+{
+    uint8_t state = 0; /* the first byte of struct tcp_info */
+
+    get_level(fd, IPPROTO_TCP, TCP_INFO, &state, sizeof(state));
+    return state;
+}
+
+/* Repair mode and silence, in the order that lets nothing be acknowledged and not be captured. */
+static long hold(struct open_file *file)
+{
+    struct fd_tcp *tcp = &file->socket.tcp;
+    long error;
+
+    fd_tcp_silence(file->fd, true);
+    error = set(file->fd, TCP_REPAIR, TCP_REPAIR_ON);
+    if (error) {
+        fd_tcp_silence(file->fd, false);
+        return error;
+    }
+    tcp->held = true;
+    error = read_parameters(file->fd, tcp);
+    if (!error)
+        error = read_queues(file->fd, tcp);
+    if (!error)
+        fd_socket_local(file->fd, &file->socket.local);
+    if (!error)
+        fd_socket_peer(file->fd, &file->socket.peer);
+    return error;
+}
+
+long fd_tcp_capture(struct open_file *file, struct fd_obstacle *out)
+{
+    struct fd_tcp *tcp = &file->socket.tcp;
+    long error;
+
+    *tcp = (struct fd_tcp){0};
+    if (connection_state(file->fd) != STATE_ESTABLISHED)
+        return 0; /* being closed from one side or both: fd_socket.c resets it */
+    error = hold(file);
+    switch (-error) {
+    case 0:
+        return 0;
+    case ENOBUFS:
+        return fd_refuse(out, file->fd, error,
+                         "fd %d, a connection: the data that wait in all connections do not fit "
+                         "into %d MiB; try again, or give connections up: --connections reset",
+                         file->fd, FD_DATA_bytes >> 20);
+    case EPERM:
+        return fd_refuse(out, file->fd, error,
+                         "fd %d, a connection: moving it needs CAP_NET_ADMIN (run the daemon as "
+                         "root, or give connections up: --connections reset)",
+                         file->fd);
+    default:
+        return fd_refuse(out, file->fd, error, "fd %d, a connection, cannot be read: error %ld",
+                         file->fd, -error);
+    }
+}
+
+/* ---- the black hole ---- */
+
+static void dig_hole(const struct fd_socket *socket)
+{
+    const struct fd_address *local = &socket->local;
+    long fd;
+
+    for (uint32_t i = 0; i < g_holes.count; i++)
+        if (g_holes.hole[i].address.length == local->length &&
+            memcmp(g_holes.hole[i].address.bytes, local->bytes, local->length) == 0)
+            return;
+    if (g_holes.count == HOLES_MAX) {
+        log_warn("more than %d local addresses: a packet may be answered by a reset", HOLES_MAX);
+        return;
+    }
+    fd = fd_move_up(fd_kernel(__NR_socket, (uint64_t)socket->domain, TYPE_STREAM | O_CLOEXEC, 0, 0));
+    if (fd < 0)
+        return;
+    fd_tcp_silence(fd, true);
+    /* Repair mode lets it have an address that is in use, and this lets others have it too. */
+    fd_option_set(fd, SO_REUSEPORT, 1);
+    if (set(fd, TCP_REPAIR, TCP_REPAIR_ON) != 0 ||
+        fd_kernel(__NR_bind, (uint64_t)fd, fd_address_of(local->bytes), local->length, 0) != 0 ||
+        fd_kernel(__NR_listen, (uint64_t)fd, 1, 0, 0) != 0)
+        log_warn("a local address is not guarded: a packet may be answered by a reset");
+    g_holes.hole[g_holes.count].fd = fd;
+    g_holes.hole[g_holes.count++].address = *local;
+}
+
+void fd_tcp_leave(const struct open_file *file)
+{
+    dig_hole(&file->socket);
+}
+
+void fd_tcp_fill_holes(void)
+{
+    while (g_holes.count)
+        fd_close_number(g_holes.hole[--g_holes.count].fd);
+}
+
+/* ---- making it again ---- */
+
+static void set_buffers(long fd, uint32_t send, uint32_t receive)
+{
+    set_level(fd, SOL_SOCKET, SO_SNDBUFFORCE, &send, sizeof(send));
+    set_level(fd, SOL_SOCKET, SO_RCVBUFFORCE, &receive, sizeof(receive));
+}
+
+static long write_sequence(long fd, int queue, uint32_t sequence)
+{
+    long error = set(fd, TCP_REPAIR_QUEUE, queue);
+
+    return error ? error : set(fd, TCP_QUEUE_SEQ, (int)sequence);
+}
+
+static long write_all(long fd, const uint8_t *data, uint32_t length)
+{
+    uint32_t done = 0;
+
+    while (done < length) {
+        long sent = host_syscall(__NR_sendto, (uint64_t)fd, fd_address_of(data + done),
+                                 length - done, MESSAGE_DONTWAIT, 0, 0);
+
+        if (sent <= 0)
+            return sent ? sent : -EIO;
+        done += (uint32_t)OM_MIN((uint64_t)sent, (uint64_t)(length - done));
+    }
+    return 0;
+}
+
+static long write_queue(long fd, int queue, const struct fd_data *data, uint32_t length)
+{
+    const uint8_t *bytes = fd_data_at(data);
+    long error;
+
+    if (!length)
+        return 0;
+    if (!bytes || length > data->length)
+        return -EINVAL;
+    error = set(fd, TCP_REPAIR_QUEUE, queue);
+    return error ? error : write_all(fd, bytes, length);
+}
+
+static long write_options(long fd, const struct fd_tcp *tcp)
+{
+    struct tcp_repair_opt options[4];
+    uint32_t count = 0;
+    const uint32_t scales = tcp->send_scale | (uint32_t)tcp->receive_scale << 16;
+
+    options[count++] = (struct tcp_repair_opt){OPTION_MSS, tcp->segment};
+    if (tcp->options & TCPI_OPT_WSCALE)
+        options[count++] = (struct tcp_repair_opt){OPTION_WINDOW, scales};
+    if (tcp->options & TCPI_OPT_SACK)
+        options[count++] = (struct tcp_repair_opt){OPTION_SACK, 0};
+    if (tcp->options & TCPI_OPT_TIMESTAMPS)
+        options[count++] = (struct tcp_repair_opt){OPTION_TIMESTAMPS, 0};
+    return set_level(fd, IPPROTO_TCP, TCP_REPAIR_OPTIONS, options,
+                     count * (uint32_t)sizeof(options[0]));
+}
+
+/* As it was at the source, and silent. */
+static long build(long fd, const struct open_file *file)
+{
+    const struct fd_socket *socket = &file->socket;
+    const struct fd_tcp *tcp = &socket->tcp;
+    uint32_t sent = tcp->written.length - OM_MIN(tcp->unsent, tcp->written.length);
+    long error;
+
+    fd_tcp_silence(fd, true);
+    error = set(fd, TCP_REPAIR, TCP_REPAIR_ON);
+    if (!error)
+        error = write_sequence(fd, TCP_RECV_QUEUE, tcp->receive_sequence);
+    if (!error)
+        error = write_sequence(fd, TCP_SEND_QUEUE, tcp->send_sequence);
+    if (!error)
+        error = fd_kernel(__NR_bind, (uint64_t)fd, fd_address_of(socket->local.bytes),
+                          socket->local.length, 0);
+    if (!error)
+        error = fd_kernel(__NR_connect, (uint64_t)fd, fd_address_of(socket->peer.bytes),
+                          socket->peer.length, 0);
+    if (!error)
+        error = write_options(fd, tcp);
+    if (!error)
+        error = set(fd, TCP_TIMESTAMP, (int)tcp->timestamp);
+    if (!error && (tcp->received.length || tcp->written.length))
+        set_buffers(fd, 2 * tcp->written.length + BUFFER_SPARE_bytes,
+                    2 * tcp->received.length + BUFFER_SPARE_bytes);
+    if (!error)
+        error = write_queue(fd, TCP_RECV_QUEUE, &tcp->received, tcp->received.length);
+    if (!error)
+        error = write_queue(fd, TCP_SEND_QUEUE, &tcp->written, sent);
+    if (!error)
+        error = set_level(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, tcp->window, sizeof(tcp->window));
+    return error;
+}
+
+long fd_tcp_restore(struct open_file *file)
+{
+    long fd = fd_kernel(__NR_socket, (uint64_t)file->socket.domain,
+                        TYPE_STREAM | (file->flags & O_NONBLOCK), 0, 0);
+    long error;
+
+    if (fd < 0)
+        return fd;
+    fd_options_apply(fd, file);
+    error = build(fd, file);
+    if (error) {
+        fd_close_number(fd);
+        return error;
+    }
+    file->socket.tcp.made = true;
+    return fd;
+}
+
+/* The kernel doubles what it is given, and grows a buffer itself unless the program has set it. */
+static void restore_buffers(const struct open_file *file)
+{
+    const struct fd_tcp *tcp = &file->socket.tcp;
+
+    set_buffers(file->fd, tcp->send_buffer / 2, tcp->receive_buffer / 2);
+    set_level(file->fd, SOL_SOCKET, SO_BUF_LOCK, &tcp->buffers_locked,
+              sizeof(tcp->buffers_locked));
+}
+
+void fd_tcp_release(struct open_file *file)
+{
+    struct fd_tcp *tcp = &file->socket.tcp;
+    const uint8_t *written = fd_data_at(&tcp->written);
+    uint32_t sent = tcp->written.length - OM_MIN(tcp->unsent, tcp->written.length);
+    bool made = tcp->made;
+    long error = 0;
+
+    fd_tcp_silence(file->fd, false);
+    set(file->fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+    set(file->fd, TCP_REPAIR, TCP_REPAIR_OFF);
+    if (made && tcp->written.length > sent && written)
+        error = write_all(file->fd, written + sent, tcp->written.length - sent);
+    if (error)
+        log_error("fd %d, a connection: what was to be sent is lost (error %ld)", file->fd, -error);
+    if (made && (tcp->received.length || tcp->written.length))
+        restore_buffers(file);
+    if (made && (file->socket.shut & SHUT_READING))
+        fd_kernel(__NR_shutdown, (uint64_t)file->fd, 0, 0, 0);
+    tcp->held = tcp->made = false;
+}
