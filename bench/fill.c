@@ -4,7 +4,8 @@
  *
  * A hypervisor takes pages away from a virtual machine that has freed them, and gives them back one
  * by one at their first touch, at ten times the price of a page that the machine still has.  What
- * that costs is no property of a move, so the memory that a destination will need is fetched before.
+ * that costs is no property of a move, so the memory that a destination will need is fetched
+ * before.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -164,8 +164,8 @@ struct ecall_start {
 };
 
 struct ecall_move {
-    uint32_t mode;    /* enum om_mode; source only */
-    uint32_t tracker; /* enum om_tracker; source only */
+    uint32_t mode;        /* enum om_mode; source only */
+    uint32_t tracker;     /* enum om_tracker; source only */
     uint32_t connections; /* enum om_connections; source only */
     uint32_t reserved;
     uint64_t max_downtime_us;

@@ -56,7 +56,8 @@ void fd_uncapture(void);
  * point: makes every object again, under its number.  0, or -errno + obstacle: then this process
  * has some of them, and is of no use for another attempt. */
 long fd_restore(struct fd_obstacle *out_obstacle);
-/* At the destination, after the commit, before the program runs: its sockets hear their peers again.
+/* At the destination, after the commit, before the program runs: its sockets hear their peers
+ * again.
  */
 void fd_release(void);
 /* At the source, after the commit: closes all of the program's descriptors. */

@@ -50,7 +50,7 @@ struct item_file {
 };
 
 static char g_boot_id[BOOT_ID_bytes];
-static struct fd_address g_told; /* is_known_address */
+static struct fd_address g_told;   /* is_known_address */
 static uint8_t g_chunk[64 * 1024]; /* of a file being digested; only the mover does that */
 
 /* ---- where we are ---- */
@@ -478,8 +478,8 @@ static long check_address(struct wire *from, const struct item *item, bool same_
                      error_words(error), -error);
 }
 
-/* On the machine of the source everything is here.  Elsewhere the address has to be one of this host,
- * and a peer on the loopback interface cannot follow. */
+/* On the machine of the source everything is here.  Elsewhere the address has to be one of this
+ * host, and a peer on the loopback interface cannot follow. */
 static long check_connection(struct wire *from, const struct item *item, bool same_machine,
                              struct fd_obstacle *out)
 {
@@ -504,15 +504,17 @@ static long check_connection(struct wire *from, const struct item *item, bool sa
                          item->fd, far);
     fd_address_set_port(&local, 0);
     fd = fd_kernel(__NR_socket, fd_address_family(&local), TYPE_STREAM | O_CLOEXEC, 0, 0);
-    error = fd < 0 ? fd
-                   : fd_kernel(__NR_bind, (uint64_t)fd, fd_address_of(local.bytes), local.length, 0);
+    error = fd < 0
+                ? fd
+                : fd_kernel(__NR_bind, (uint64_t)fd, fd_address_of(local.bytes), local.length, 0);
     fd_close_number(fd);
     if (!error)
         return 0;
-    return fd_refuse(out, item->fd, error,
-                     "fd %d (a connection from %s to %s): %s (error %ld); --connections reset gives "
-                     "such connections up",
-                     item->fd, text, far, error_words(error), -error);
+    return fd_refuse(
+        out, item->fd, error,
+        "fd %d (a connection from %s to %s): %s (error %ld); --connections reset gives "
+        "such connections up",
+        item->fd, text, far, error_words(error), -error);
 }
 
 static long check_unix(const struct item *item, struct fd_obstacle *out)
@@ -559,7 +561,8 @@ static long check_item(struct wire *from, bool same_machine, struct fd_obstacle 
 {
     static struct item item; /* only the mover is here */
 
-    if (take_head(from, &item) && (item.kind == ITEM_ADDRESS || item.kind == ITEM_CONNECTION || is_path(&item))) {
+    if (take_head(from, &item) &&
+        (item.kind == ITEM_ADDRESS || item.kind == ITEM_CONNECTION || is_path(&item))) {
         switch (item.kind) {
         case ITEM_FILE:
             return check_file(from, &item, same_machine, out);

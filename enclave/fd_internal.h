@@ -187,7 +187,7 @@ void fd_socket_restore_end(void);
 void fd_socket_clear(struct open_file *file); /* gives the options back */
 bool fd_socket_is_inet(const struct fd_socket *socket);
 uint16_t fd_address_family(const struct fd_address *address);
-uint16_t fd_address_port(const struct fd_address *address); /* network order */
+uint16_t fd_address_port(const struct fd_address *address);          /* network order */
 void fd_address_set_port(struct fd_address *address, uint16_t port); /* network order */
 bool fd_address_is_loopback(const struct fd_address *address);
 void fd_address_text(const struct fd_address *address, char *out, size_t capacity);
@@ -196,7 +196,7 @@ void fd_address_path(const struct fd_address *address, char out[FD_ADDRESS_bytes
 
 /* fd_tcp.c */
 long fd_tcp_capture(struct open_file *file, struct fd_obstacle *out); /* held afterwards, or not */
-long fd_tcp_restore(struct open_file *file);                           /* its descriptor or -errno */
+long fd_tcp_restore(struct open_file *file);                          /* its descriptor or -errno */
 void fd_tcp_release(struct open_file *file); /* held: talks to its peer again */
 void fd_tcp_silence(long fd, bool silent);   /* drops what comes in */
 /* Before a held connection is closed: nobody may answer its peer until the holes are filled. */
@@ -215,8 +215,8 @@ int32_t fd_option_number(const struct open_file *file, int32_t level,
                          int32_t name);                   /* 0: never set */
 void fd_option_set(long fd, int32_t name, int32_t value); /* of SOL_SOCKET */
 void fd_options_apply(long fd, const struct open_file *file);
-void fd_socket_local(int32_t fd, struct fd_address *out);     /* getsockname; length 0: none */
-void fd_socket_peer(int32_t fd, struct fd_address *out);      /* getpeername; length 0: none */
+void fd_socket_local(int32_t fd, struct fd_address *out); /* getsockname; length 0: none */
+void fd_socket_peer(int32_t fd, struct fd_address *out);  /* getpeername; length 0: none */
 bool fd_socket_listens_tcp(const struct open_file *file);
 /* Connected TCP, whether it can be moved or not. */
 bool fd_socket_is_tcp_connection(const struct open_file *file);

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Sockets at the stop and at the destination.  Listeners and datagram sockets are made again with
- * their options and addresses, established TCP connections by fd_tcp.c.  A stream that does not move
- * (a connection that is being closed; a unix one to the outside) is at the destination a socket
- * whose peer has reset it, so that the program learns it in the way it is used to.
+ * their options and addresses, established TCP connections by fd_tcp.c.  A stream that does not
+ * move (a connection that is being closed; a unix one to the outside) is at the destination a
+ * socket whose peer has reset it, so that the program learns it in the way it is used to.
  *
  * On one machine source and destination need the same address at once: fd_share_addresses sets
  * SO_REUSEPORT at the source, late, and the destination binds with it and then takes it back. Names

@@ -93,12 +93,12 @@ enum fd_socket_state {
 
 /* An established connection at the stop (fd_tcp.c). */
 struct fd_tcp {
-    bool held; /* captured, silent: not released yet */
-    bool made; /* again, by fd_tcp_restore */
-    uint8_t options, send_scale, receive_scale;  /* as in struct tcp_info */
-    uint32_t send_sequence, receive_sequence;    /* of the first byte in each queue */
-    uint32_t segment, timestamp, unsent;         /* unsent: so much at the end of written */
-    uint32_t window[5];                          /* struct tcp_repair_window */
+    bool held;                                  /* captured, silent: not released yet */
+    bool made;                                  /* again, by fd_tcp_restore */
+    uint8_t options, send_scale, receive_scale; /* as in struct tcp_info */
+    uint32_t send_sequence, receive_sequence;   /* of the first byte in each queue */
+    uint32_t segment, timestamp, unsent;        /* unsent: so much at the end of written */
+    uint32_t window[5];                         /* struct tcp_repair_window */
     uint32_t send_buffer, receive_buffer, buffers_locked;
     struct fd_data received, written;
 };
@@ -188,7 +188,7 @@ struct fd_state {
     uint32_t count; /* descriptors in use */
     uint32_t pass;
     uint32_t generation;
-    uint32_t shared; /* fd_share_addresses is in force */
+    uint32_t shared;              /* fd_share_addresses is in force */
     uint32_t give_up_connections; /* the user's choice for this move */
     uint32_t paths_used, data_used, lock_count;
     struct fd_stdio inherited[3]; /* 0, 1 and 2, even after the program closed them */

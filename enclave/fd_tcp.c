@@ -234,7 +234,8 @@ static void dig_hole(const struct fd_socket *socket)
         log_warn("more than %d local addresses: a packet may be answered by a reset", HOLES_MAX);
         return;
     }
-    fd = fd_move_up(fd_kernel(__NR_socket, (uint64_t)socket->domain, TYPE_STREAM | O_CLOEXEC, 0, 0));
+    fd =
+        fd_move_up(fd_kernel(__NR_socket, (uint64_t)socket->domain, TYPE_STREAM | O_CLOEXEC, 0, 0));
     if (fd < 0)
         return;
     fd_tcp_silence(fd, true);
@@ -379,8 +380,7 @@ static void restore_buffers(const struct open_file *file)
     const struct fd_tcp *tcp = &file->socket.tcp;
 
     set_buffers(file->fd, tcp->send_buffer / 2, tcp->receive_buffer / 2);
-    set_level(file->fd, SOL_SOCKET, SO_BUF_LOCK, &tcp->buffers_locked,
-              sizeof(tcp->buffers_locked));
+    set_level(file->fd, SOL_SOCKET, SO_BUF_LOCK, &tcp->buffers_locked, sizeof(tcp->buffers_locked));
 }
 
 void fd_tcp_release(struct open_file *file)

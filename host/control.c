@@ -162,10 +162,10 @@ static void start_move(const json_t *order, bool destination)
     struct move_options options = {
         .mode = mode < 0 ? OM_MODE_HYBRID : (enum om_mode)mode,
         .tracker = tracker < 0 ? OM_TRACKER_KERNEL : (enum om_tracker)tracker,
-        .connections = connections_parse(line_text(order, "connections", "move")) ==
-                               OM_CONNECTIONS_RESET
-                           ? OM_CONNECTIONS_RESET
-                           : OM_CONNECTIONS_MOVE,
+        .connections =
+            connections_parse(line_text(order, "connections", "move")) == OM_CONNECTIONS_RESET
+                ? OM_CONNECTIONS_RESET
+                : OM_CONNECTIONS_MOVE,
         .max_downtime_us = (uint64_t)line_number(order, "max_downtime_us", 20000),
         .deadline_us = (uint64_t)line_number(order, "deadline_us", 0),
         .session = strtoull(line_text(order, "session", "0"), NULL, 16),

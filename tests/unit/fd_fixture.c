@@ -323,7 +323,8 @@ static long prepare_and_capture(struct fd_obstacle *obstacle, long *out_length)
 {
     long error;
 
-    *out_length = fd_prepare(g_description, sizeof(g_description), false, obstacle);
+    *out_length =
+        fd_prepare(g_description, sizeof(g_description), g_fixture.give_up_connections, obstacle);
     if (*out_length < 0)
         return *out_length;
     error = fd_capture(obstacle);
@@ -342,6 +343,24 @@ void fixture_move(void (*check)(void))
     if (child == 0)
         destination(check, length, -1);
     fixture_check(wait_child(child) == 0, "the destination is content", __FILE__, __LINE__);
+    fd_uncapture();
+    check();
+}
+
+void fixture_move_fails(void (*check)(void))
+{
+    struct fd_obstacle obstacle;
+    long length, child;
+
+    if (prepare_and_capture(&obstacle, &length) != 0)
+        fixture_check(false, obstacle.what, __FILE__, __LINE__);
+    fd_share_addresses();
+    child = fork_child();
+    if (child == 0) {
+        close_program();
+        _Exit(fd_restore(&obstacle) != 0);
+    }
+    fixture_check(wait_child(child) == 0, "the destination makes all", __FILE__, __LINE__);
     fd_uncapture();
     check();
 }

@@ -20,12 +20,13 @@ long fixture_program(long (*handler)(struct call *), const uint64_t args[6]);
 #define A(pointer) ((uint64_t)(uintptr_t)(pointer))
 
 struct fixture {
-    uint8_t *memory;    /* of the program */
-    unsigned blocking;  /* calls that could be interrupted, so far */
-    long last_blocking; /* number of the last one */
-    bool interrupt;     /* the next one is interrupted instead */
-    int64_t ahead_ns;   /* the program's monotonic clock is that much ahead of the host's */
-    char log[512];      /* last line of warning or worse */
+    uint8_t *memory;          /* of the program */
+    unsigned blocking;        /* calls that could be interrupted, so far */
+    long last_blocking;       /* number of the last one */
+    bool interrupt;           /* the next one is interrupted instead */
+    bool give_up_connections; /* of the next move */
+    int64_t ahead_ns;         /* the program's monotonic clock is that much ahead of the host's */
+    char log[512];            /* last line of warning or worse */
     unsigned log_lines;
 };
 extern struct fixture g_fixture;
@@ -46,6 +47,8 @@ void fixture_check_equal(long is, long should, const char *what, const char *fil
 void fixture_move(void (*check)(void));
 /* The same, but the source closes everything before `check`, as after the commit. */
 void fixture_move_away(void (*check)(void));
+/* The destination makes everything and then fails, before the commit; `check` at the source. */
+void fixture_move_fails(void (*check)(void));
 /* What keeps the program from moving, at the request or at the stop; aborts the test if nothing. */
 const char *fixture_obstacle(void);
 /* fd_check in another process, as if at another machine.  NULL: all there. */

@@ -840,7 +840,8 @@ static void test_working_directory(void **state)
     expect_missing(length, false, NULL);
     K(__NR_rmdir, A(fixture_path("cwd")));
     expect_missing(length, false, "the working directory");
-    assert_int_equal(fd_prepare(g_description, sizeof(g_description), false, &obstacle), -EOPNOTSUPP);
+    assert_int_equal(fd_prepare(g_description, sizeof(g_description), false, &obstacle),
+                     -EOPNOTSUPP);
     K(__NR_chdir, A("/"));
 }
 

@@ -304,6 +304,13 @@ static void test_accept_waits_without_a_number(void **state)
     K(__NR_close, (uint64_t)out);
 }
 
+static bool says(const char *text, const char *part)
+{
+    while (*text && strncmp(text, part, strlen(part)) != 0)
+        text++;
+    return *text;
+}
+
 /* ---- connections ---- */
 
 static uint32_t events_of(long fd)
@@ -344,12 +351,13 @@ static void watch(long fd)
                      0);
 }
 
-static void test_connections_are_reset(void **state)
+static void test_connections_given_up_are_reset(void **state)
 {
     long servers[3], clients[2];
     struct fd_address *a = g_address;
 
     (void)state;
+    g_fixture.give_up_connections = true;
     g_fd[8] = P(sys_epoll_create1, 0);
     a[0] = inet(0);
     a[1] = inet6();
@@ -374,6 +382,132 @@ static void test_connections_are_reset(void **state)
         K(__NR_close, (uint64_t)clients[i]);
 }
 
+/* Connections with bytes on the way in both directions, in IPv4 and IPv6: more than the peer's
+ * window takes to it, and what the program has not read yet from it. */
+enum { TCP_PAIRS = 3, STREAM_bytes = 12000000, UNREAD_bytes = 60000 };
+static long g_outside[TCP_PAIRS];
+static uint8_t g_stream[STREAM_bytes], g_got[STREAM_bytes];
+static uint32_t g_streamed[TCP_PAIRS];
+
+static void send_until_full(unsigned pair)
+{
+    long sent;
+
+    g_streamed[pair] = 0;
+    while ((sent = K(__NR_sendto, (uint64_t)g_fd[pair], A(g_stream + g_streamed[pair]),
+                     STREAM_bytes - g_streamed[pair], 0x4040, 0, 0)) > 0)
+        g_streamed[pair] += (uint32_t)sent;
+    assert_int_equal(sent, -EAGAIN);
+    assert_int_equal(K(__NR_write, (uint64_t)g_outside[pair], A(g_stream), UNREAD_bytes),
+                     UNREAD_bytes);
+}
+
+static void read_exactly(long fd, uint32_t length)
+{
+    uint32_t done = 0;
+
+    while (done < length) {
+        long got = K(__NR_read, (uint64_t)fd, A(g_got + done), length - done);
+
+        CHECK(got > 0);
+        done += (uint32_t)got;
+    }
+    CHECK(memcmp(g_got, g_stream, length) == 0);
+}
+
+/* Where the program is now. */
+static void check_inside(void)
+{
+    for (unsigned pair = 0; pair < TCP_PAIRS; pair++) {
+        struct epoll_event event = {0, 0};
+
+        CHECK_EQUAL(K(__NR_epoll_wait, (uint64_t)g_fd[8], A(&event), 1, 1000), 1);
+        read_exactly(g_fd[pair], UNREAD_bytes);
+        CHECK_EQUAL(option(g_fd[pair], IPPROTO_TCP, 1 /* TCP_NODELAY */), pair == 0);
+    }
+    for (unsigned pair = 0; pair < TCP_PAIRS; pair++) {
+        read_exactly(g_outside[pair], g_streamed[pair]); /* the peer, which has noticed nothing */
+        CHECK_EQUAL(K(__NR_write, (uint64_t)g_fd[pair], A(g_stream), 7), 7);
+        CHECK_EQUAL(K(__NR_write, (uint64_t)g_outside[pair], A(g_stream), 9), 9);
+        read_exactly(g_outside[pair], 7);
+        read_exactly(g_fd[pair], 9);
+    }
+}
+
+static void make_streams(void)
+{
+    struct fd_address *a = g_address;
+    long far;
+
+    for (uint32_t i = 0; i < STREAM_bytes; i++)
+        g_stream[i] = (uint8_t)(i * 7 + i / 251);
+    g_fd[8] = P(sys_epoll_create1, 0);
+    a[0] = inet(0);
+    a[1] = inet6();
+    a[2] = inet(0);
+    g_fd[4] = listener(&a[0], TYPE_STREAM, true);
+    g_fd[5] = listener(&a[1], TYPE_STREAM, true);
+    for (unsigned i = 0; i < 2; i++) {
+        g_outside[i] = client(&a[i], TYPE_STREAM);
+        g_fd[i] = P(sys_accept, (uint64_t)g_fd[4 + i], 0, 0);
+    }
+    /* The program is the client, without a listener at its own address. */
+    far = fd_move_up(K(__NR_socket, FAMILY_INET, TYPE_STREAM, 0));
+    K(__NR_listen, (uint64_t)far, 1);
+    fd_socket_local((int32_t)far, &a[2]);
+    g_fd[2] = P(sys_socket, FAMILY_INET, TYPE_STREAM, 0);
+    assert_int_equal(P(sys_connect, (uint64_t)g_fd[2], A(a[2].bytes), a[2].length), 0);
+    g_outside[2] = fd_move_up(K(__NR_accept, (uint64_t)far, 0, 0));
+    K(__NR_close, (uint64_t)far);
+    assert_int_equal(set_option(g_fd[0], IPPROTO_TCP, 1 /* TCP_NODELAY */, 1), 0);
+    for (unsigned i = 0; i < TCP_PAIRS; i++) {
+        watch(g_fd[i]);
+        send_until_full(i);
+    }
+}
+
+static void end_streams(void)
+{
+    for (unsigned i = 0; i < TCP_PAIRS; i++)
+        K(__NR_close, (uint64_t)g_outside[i]);
+}
+
+static void test_connections_move_with_their_bytes(void **state)
+{
+    (void)state;
+    make_streams();
+    fixture_move_away(check_inside);
+    end_streams();
+}
+
+static void test_connections_stay_when_a_move_fails(void **state)
+{
+    (void)state;
+    make_streams();
+    fixture_move_fails(check_inside);
+    end_streams();
+}
+
+static void test_connections_that_cannot_follow_are_refused(void **state)
+{
+    static uint8_t description[4096];
+    struct fd_obstacle obstacle;
+    long length;
+
+    (void)state;
+    make_streams();
+    P(sys_close, (uint64_t)g_fd[4]); /* whose addresses are in use here */
+    P(sys_close, (uint64_t)g_fd[5]);
+    length = fd_prepare(description, sizeof(description), false, &obstacle);
+    assert_true(length > 0);
+    assert_null(fixture_check_elsewhere(description, (size_t)length, true));
+    assert_true(says(fixture_check_elsewhere(description, (size_t)length, false),
+                     "its peer stays at the source host; --connections reset"));
+    length = fd_prepare(description, sizeof(description), true, &obstacle);
+    assert_null(fixture_check_elsewhere(description, (size_t)length, false));
+    end_streams();
+}
+
 enum { MANY = 400 };
 static long g_many[MANY];
 
@@ -392,6 +526,7 @@ static void test_many_connections(void **state)
     long out[MANY];
 
     (void)state;
+    g_fixture.give_up_connections = true;
     g_address[0] = inet(0);
     g_fd[0] = listener(&g_address[0], TYPE_STREAM, true);
     for (unsigned i = 0; i < MANY; i++) {
@@ -570,13 +705,6 @@ static void test_long_contents(void **state)
     fixture_move(check_long_contents);
 }
 
-static bool says(const char *text, const char *part)
-{
-    while (*text && strncmp(text, part, strlen(part)) != 0)
-        text++;
-    return *text;
-}
-
 static void test_messages_in_flight(void **state)
 {
     int32_t fds[2];
@@ -649,7 +777,10 @@ int main(void)
         TEST(test_port_held_by_connections),
         TEST(test_unix_listeners),
         TEST(test_accept_waits_without_a_number),
-        TEST(test_connections_are_reset),
+        TEST(test_connections_given_up_are_reset),
+        TEST(test_connections_move_with_their_bytes),
+        TEST(test_connections_stay_when_a_move_fails),
+        TEST(test_connections_that_cannot_follow_are_refused),
         TEST(test_many_connections),
         TEST(test_sockets_not_connected_yet),
         TEST(test_datagrams),
