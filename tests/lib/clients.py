@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clients that never connect again: what they say is answered on the same connection, however often the server
+is moved (tests/run.d/75-connections).
+
+  clients.py redis PORT COUNT STOP-FILE     INCR on a key of its own, some with 16 requests under way at a time
+  clients.py stream PORT COUNT STOP-FILE    numbered words through an echo server, some of them read slowly
+  clients.py tls PORT COUNT STOP-FILE       lines over TLS to `openssl s_server -rev`
+  clients.py http PORT COUNT STOP-FILE      GET /file over one kept connection; FILE is $FILE
+
+All of them check every byte of every answer until the file exists.  Exit status 1 if one was not as it should be.
+"""
+import http.client
+import os
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+
+LIMIT_S = 30  # without an answer
+
+
+class Wrong(Exception):
+    pass
+
+
+class Client(threading.Thread):
+    """One connection.  `longest` is the longest wait for an answer, in seconds."""
+
+    def __init__(self, port, number, over):
+        super().__init__()
+        self.port, self.number, self.over = port, number, over
+        self.answers, self.longest, self.error = 0, 0.0, None
+
+    def connect(self):
+        connection = socket.create_connection(("127.0.0.1", self.port), LIMIT_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return connection
+
+    def run(self):
+        try:
+            self.begin()
+            while not self.over.is_set():
+                before = time.monotonic()
+                self.turn()
+                self.longest = max(self.longest, time.monotonic() - before)
+            self.end()
+        except (OSError, Wrong, http.client.HTTPException) as error:
+            self.error = "connection %d after %d answers: %s: %s" % (
+                self.number, self.answers, type(error).__name__, error)
+
+    def expect(self, is_it, should):
+        if is_it != should:
+            raise Wrong("%r, should be %r" % (is_it[:60], should[:60]))
+        self.answers += 1
+
+    def end(self):
+        pass
+
+
+class Redis(Client):
+    def begin(self):
+        self.socket = self.connect()
+        self.file = self.socket.makefile("rb")
+        self.depth = 16 if self.number % 4 == 3 else 1
+        key = b"client:%d" % self.number
+        self.request = b"*2\r\n$4\r\nINCR\r\n$%d\r\n%s\r\n" % (len(key), key)
+
+    def turn(self):
+        self.socket.sendall(self.request * self.depth)
+        for _ in range(self.depth):
+            self.expect(self.file.readline(), b":%d\r\n" % (self.answers + 1))
+
+
+class Stream(Client):
+    """A writing and a reading thread; how much is under way differs, up to more than the buffers hold."""
+    WORDS = 1024
+
+    def begin(self):
+        self.socket = self.connect()
+        self.file = self.socket.makefile("rb")
+        self.sent = 0
+        self.under_way = threading.Semaphore([1, 8, 64, 1000][self.number % 4])
+        self.writer = threading.Thread(target=self.write)
+        self.writer.start()
+
+    def block(self, index):
+        first = self.number * 10**12 + index * self.WORDS
+        return struct.pack("<%dQ" % self.WORDS, *range(first, first + self.WORDS))
+
+    def write(self):
+        try:
+            while not self.over.is_set():
+                if self.under_way.acquire(timeout=1):
+                    self.socket.sendall(self.block(self.sent))
+                    self.sent += 1
+            self.socket.shutdown(socket.SHUT_WR)
+        except OSError as error:
+            self.error = "connection %d, writing: %s" % (self.number, error)
+
+    def turn(self):
+        got = self.file.read(8 * self.WORDS)
+        if not got and self.over.is_set():
+            return  # All that was sent has come back; end() counts it.
+        self.expect(got, self.block(self.answers))
+        self.under_way.release()
+        if self.number % 4 == 3:
+            time.sleep(0.005)
+
+    def end(self):
+        self.writer.join()
+        while self.answers < self.sent:
+            self.expect(self.file.read(8 * self.WORDS), self.block(self.answers))
+        if self.file.read(1):
+            raise Wrong("more came back than was sent")
+
+
+class Tls(Client):
+    def begin(self):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        self.file = context.wrap_socket(self.connect()).makefile("rwb")
+
+    def turn(self):
+        text = b"%d is what connection %d says" % (self.answers, self.number)
+        self.file.write(text + b"\n")
+        self.file.flush()
+        self.expect(self.file.readline(), text[::-1] + b"\n")
+
+
+class Http(Client):
+    def begin(self):
+        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        self.connection.connect()
+        self.connection.auto_open = 0  # A closed connection is an error, not a reason for another one.
+        with open(os.environ["FILE"], "rb") as file:
+            self.contents = file.read()
+
+    def turn(self):
+        self.connection.request("GET", "/file")
+        self.expect(self.connection.getresponse().read(), self.contents)
+
+
+def main():
+    kind, port, count, stop = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
+    over = threading.Event()
+    kinds = {"redis": Redis, "stream": Stream, "tls": Tls, "http": Http}
+    clients = [kinds[kind](port, number, over) for number in range(count)]
+    for client in clients:
+        client.start()
+    while not os.path.exists(stop) and not any(client.error for client in clients):
+        time.sleep(0.05)
+    over.set()
+    for client in clients:
+        client.join(2 * LIMIT_S)
+        if client.is_alive() and not client.error:
+            client.error = "connection %d hangs after %d answers" % (client.number, client.answers)
+    errors = [client.error for client in clients if client.error]
+    print("%d connections, %d answers, longest wait %.0f ms" % (
+        count, sum(client.answers for client in clients), 1000 * max(client.longest for client in clients)))
+    for error in errors[:5]:
+        print(error)
+    if errors or not all(client.answers for client in clients):
+        os._exit(1)  # A hanging thread must not keep us.
+
+
+if __name__ == "__main__":
+    main()
