@@ -203,6 +203,11 @@ void fd_tcp_silence(long fd, bool silent);   /* drops what comes in */
 void fd_tcp_leave(const struct open_file *file);
 void fd_tcp_fill_holes(void);
 
+/* fd_catch.c: before the first connection is held; after connections are released, here or there.
+ */
+void fd_catch_begin(void);
+void fd_catch_send_on(void);
+
 /* fd_pair.c */
 long fd_pair_capture(struct open_file *file, struct fd_obstacle *out);
 long fd_pair_restore(struct open_file *file);

@@ -125,6 +125,8 @@ long fd_capture(struct fd_obstacle *out_obstacle)
         return fd_refuse(out_obstacle, -1, error, "the list of descriptors cannot be read");
     state->data_used = 0;
     state->lock_count = 0;
+    if (!state->give_up_connections)
+        fd_catch_begin();
     walk = fd_walk();
     while (!error && (file = fd_walk_next(&walk)))
         error = capture_one(file, out_obstacle);
