@@ -214,6 +214,7 @@ long fd_pair_restore(struct open_file *file);
 /* What setsockopt was given, for a new socket at the destination. Locked. */
 void fd_option_record(struct open_file *file, int32_t level, int32_t name, const void *value,
                       uint32_t length);
+void fd_options_copy(struct open_file *to, const struct open_file *from); /* Locked. */
 /* NULL: never set, or not recorded. Locked. */
 const struct fd_option *fd_option_find(const struct open_file *file, int32_t level, int32_t name);
 int32_t fd_option_number(const struct open_file *file, int32_t level,
