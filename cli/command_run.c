@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/locate.h"
 #include "cli/units.h"
@@ -68,8 +68,8 @@ static void apply(struct run_options *run, int option)
             client_usage("run", "--log-level %s: error, warn, info or debug", optarg);
         run->log_level = optarg;
         break;
-    default:
-        client_usage("run", NULL);
+    default: /* arguments_next gives no others. */
+        break;
     }
 }
 
@@ -139,9 +139,7 @@ static int run_detached(const struct run_options *run, const struct common_optio
     json_object_set_new(request, "env", strings_to_json(environ));
     json_object_set_new(request, "cwd", units_bytes_to_json(cwd));
     json_object_set_new(request, "umask", json_integer((json_int_t)mask));
-    reply = client_ask(common, "run", request);
-    if (!reply)
-        return EXIT_REFUSED;
+    reply = client_ask(common, request);
     if (!line_flag(reply, "ok"))
         client_print_error("run", reply);
     else
@@ -258,7 +256,7 @@ int command_run(struct common_options *common, int argc, char **argv)
     struct run_options run = {0};
     int option;
 
-    while ((option = getopt_long(argc, argv, "+", g_options, NULL)) != -1)
+    while ((option = arguments_next("optmig run", argc, argv, "+:", g_options)) != -1)
         if (!client_common_option(common, "run", option))
             apply(&run, option);
     run.argv = argv + optind;
