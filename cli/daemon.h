@@ -124,7 +124,8 @@ struct enclave {
     bool attached; /* started in a terminal by optmig run; not a child of the daemon */
     bool quiet;
     bool arriving;            /* runs here, but some of its memory is still on the way */
-    bool complete;            /* arrived here by session_in, in full */
+    bool complete;            /* arrived here by session_in, in full; or needs no more of it */
+    bool arrival_failed;      /* its host process has said so, and ends */
     bool lost;                /* in a move out */
     uint64_t session_in;      /* 0: started here */
     uint64_t memory_promised; /* while it arrives */

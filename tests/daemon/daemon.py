@@ -853,6 +853,13 @@ class Outcome(DaemonTest):
         a, b, status, report = self.outcome("", "die@postcopy")
         self.assertEqual((status, report["result"]), (4, "lost"))
 
+    def test_program_ends_at_the_destination_before_all_of_it_is_there(self):
+        a, b, status, report = self.outcome("", "exit@postcopy")
+        self.assertEqual((status, report["result"]), (0, "moved"), report)
+        self.assertEqual(a.enclaves()["kv"]["state"], "moved")
+        self.assertTrue(until(lambda: b.enclaves()["kv"]["state"] == "exited"))
+        self.assertEqual(b.enclaves()["kv"]["exit_status"], 7)
+
     def test_program_ends_during_the_move(self):
         a, b = self.pair()
         go = os.path.join(self.directory, "go")
