@@ -26,6 +26,9 @@ enum {
     OM_STREAM_COUNT = 2,
 };
 
+/* Exit status of a host process whose runtime gave up: never taken for the program's own. */
+enum { OM_ABORT_STATUS = 134 };
+
 enum om_mode { OM_MODE_HYBRID, OM_MODE_PRECOPY, OM_MODE_POSTCOPY, OM_MODE_STOPCOPY };
 enum om_tracker { OM_TRACKER_KERNEL, OM_TRACKER_MPROTECT };
 /* What becomes of established connections; if they cannot be moved, MOVE refuses the move. */

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -50,7 +49,7 @@ int client_connect(struct client *out_client, const char *dir, char *reason, siz
                  strerror(-error));
     else
         snprintf(reason, reason_size,
-                 "no daemon at %s (%s); start one: optmigd --state %s --listen ADDR:PORT, "
+                 "no daemon at %s (%s); start one: 'optmigd --state %s --listen ADDR:PORT', "
                  "or name another with --host or OPTMIG_HOST",
                  dir, strerror(-error), dir);
     return error;
@@ -104,17 +103,24 @@ json_t *client_receive(struct client *client, int *out_error)
     return object;
 }
 
-json_t *client_ask(const struct common_options *options, const char *command, json_t *request)
+json_t *client_error(const char *error)
+{
+    char printable[1024];
+
+    return json_pack("{s:b, s:s}", "ok", 0, "error",
+                     units_printable(error, printable, sizeof(printable)));
+}
+
+json_t *client_ask(const struct common_options *options, json_t *request)
 {
     struct client client;
-    char reason[512];
+    char reason[1024];
     json_t *reply = NULL;
     int error = client_connect(&client, options->host, reason, sizeof(reason));
 
     if (error) {
         json_decref(request);
-        fprintf(stderr, "optmig %s: %s\n", command, reason);
-        return NULL;
+        return client_error(reason);
     }
     error = client_send(&client, request);
     while (!error || error == -EINTR) {
@@ -123,14 +129,13 @@ json_t *client_ask(const struct common_options *options, const char *command, js
             break;
     }
     client_close(&client);
+    if (reply)
+        return reply;
     if (error == -EMSGSIZE)
-        fprintf(stderr,
-                "optmig %s: too large for the daemon: arguments and environment may have 1 MiB\n",
-                command);
-    else if (!reply)
-        fprintf(stderr, "optmig %s: the daemon at %s did not answer: %s\n", command, options->host,
-                strerror(-error));
-    return reply;
+        return client_error("too large for the daemon: arguments and environment may have 1 MiB");
+    snprintf(reason, sizeof(reason), "the daemon at %s did not answer: %s", options->host,
+             strerror(-error));
+    return client_error(reason);
 }
 
 void client_print_error(const char *command, const json_t *reply)
@@ -173,15 +178,13 @@ bool client_common_option(struct common_options *options, const char *command, i
 
 void client_usage(const char *command, const char *format, ...)
 {
+    char text[512], printable[512];
     va_list list;
 
-    if (format) {
-        fprintf(stderr, "optmig %s: ", command);
-        va_start(list, format);
-        vfprintf(stderr, format, list);
-        va_end(list);
-        fputc('\n', stderr);
-    }
-    fprintf(stderr, "See: optmig help %s\n", command);
+    va_start(list, format);
+    vsnprintf(text, sizeof(text), format, list);
+    va_end(list);
+    fprintf(stderr, "optmig %s: %s\n  see 'optmig %s --help'\n", command,
+            units_printable(text, printable, sizeof(printable)), command);
     exit(EXIT_USAGE);
 }

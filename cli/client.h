@@ -2,6 +2,7 @@
 /* The commands of optmig, and how they talk to the daemon. */
 #pragma once
 
+#include <getopt.h>
 #include <jansson.h>
 #include <stdbool.h>
 
@@ -35,9 +36,10 @@ int client_send(struct client *client, json_t *request);
 /* The next object; waits for it.  NULL: the daemon closed, or the wait was interrupted by a signal
  * (-EINTR). */
 json_t *client_receive(struct client *client, int *out_error);
-/* Connect, one request, one reply.  On any failure says so as "optmig COMMAND: ..." and returns
- * NULL. */
-json_t *client_ask(const struct common_options *options, const char *command, json_t *request);
+/* Connect, one request, one reply.  Never NULL: without a daemon, or without its answer, it is one
+ * of ours that is not ok. */
+json_t *client_ask(const struct common_options *options, json_t *request);
+json_t *client_error(const char *error);
 /* Prints "optmig COMMAND: error" and the hint of a reply that is not ok. */
 void client_print_error(const char *command, const json_t *reply);
 void client_print_json(const json_t *object);
@@ -45,6 +47,7 @@ void client_print_json(const json_t *object);
 /* A common option of all commands (--host, --json, --quiet, --help) is taken; others are left
  * alone. */
 bool client_common_option(struct common_options *options, const char *command, int option);
+/* Status 2, with the way to the command's help. */
 _Noreturn void client_usage(const char *command, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 void help_print(const char *command);

@@ -5,7 +5,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/units.h"
 
@@ -103,23 +103,22 @@ static json_t *open_log(struct common_options *common, struct client *client, co
                         bool follows)
 {
     char reason[512];
-    json_t *reply;
+    json_t *reply = NULL;
     int error = client_connect(client, common->host, reason, sizeof(reason));
 
-    if (error) {
-        fprintf(stderr, "optmig logs: %s\n", reason);
-        return NULL;
+    if (!error) {
+        error = client_send(client, json_pack("{s:s, s:o, s:b}", "request", "logs", "name",
+                                              units_bytes_to_json(name), "follow", follows));
+        reply = error ? NULL : client_receive(client, &error);
+        if (!reply)
+            snprintf(reason, sizeof(reason), "the daemon did not answer: %s", strerror(-error));
     }
-    error = client_send(client, json_pack("{s:s, s:o, s:b}", "request", "logs", "name",
-                                          units_bytes_to_json(name), "follow", follows));
-    reply = error ? NULL : client_receive(client, &error);
     if (!reply)
-        fprintf(stderr, "optmig logs: the daemon did not answer: %s\n", strerror(-error));
-    else if (line_flag(reply, "ok"))
+        reply = client_error(reason);
+    if (line_flag(reply, "ok"))
         return reply;
-    else
-        client_print_error("logs", reply);
-    if (reply && common->json)
+    client_print_error("logs", reply);
+    if (common->json)
         client_print_json(reply);
     json_decref(reply);
     client_close(client);
@@ -134,11 +133,11 @@ int command_logs(struct common_options *common, int argc, char **argv)
     json_t *reply;
     int option, status = EXIT_OK;
 
-    while ((option = getopt_long(argc, argv, "f", g_options, NULL)) != -1) {
+    while ((option = arguments_next("optmig logs", argc, argv, ":f", g_options)) != -1) {
         if (option == 'f')
             follows = true;
-        else if (!client_common_option(common, "logs", option))
-            client_usage("logs", NULL);
+        else
+            client_common_option(common, "logs", option);
     }
     if (argc - optind != 1)
         client_usage("logs", argc == optind ? "which enclave?" : "one enclave at a time");

@@ -1,45 +1,49 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* optmig ls, status, cancel, stop, signal, ping: one request, one reply, printed. */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/units.h"
 
 enum { TEXT_bytes = 32, COMMAND_bytes = 256, PING_INTERVAL_ms = 20 };
 
 static const struct option g_options[] = {
-    {"timeout", required_argument, NULL, 't'},
-    {"wait", required_argument, NULL, 'w'},
     CLIENT_COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
 
-struct manage_options {
-    uint64_t timeout_us, wait_us;
+static const struct option g_stop_options[] = {
+    {"timeout", required_argument, NULL, 't'},
+    CLIENT_COMMON_OPTIONS,
+    {NULL, 0, NULL, 0},
 };
 
-/* Which of --timeout and --wait a command takes is its short option; '-' for neither. */
-static void parse(struct common_options *common, struct manage_options *manage, char own, int argc,
-                  char **argv)
+static const struct option g_ping_options[] = {
+    {"wait", required_argument, NULL, 't'},
+    CLIENT_COMMON_OPTIONS,
+    {NULL, 0, NULL, 0},
+};
+
+/* out_time_us: of the one option that takes a time, if the command has one. */
+static void parse(struct common_options *common, const struct option *options,
+                  uint64_t *out_time_us, int argc, char **argv)
 {
-    const char *command = argv[0];
+    char program[TEXT_bytes];
     int option;
 
-    while ((option = getopt_long(argc, argv, "", g_options, NULL)) != -1) {
-        if (client_common_option(common, command, option))
+    snprintf(program, sizeof(program), "optmig %s", argv[0]);
+    while ((option = arguments_next(program, argc, argv, ":", options)) != -1) {
+        if (client_common_option(common, argv[0], option))
             continue;
-        if (option == '?')
-            client_usage(command, NULL);
-        if (option != own)
-            client_usage(command, "it has no option --%s", option == 't' ? "timeout" : "wait");
-        if (!units_parse_duration(optarg, own == 't' ? &manage->timeout_us : &manage->wait_us))
-            client_usage(command, "%s: a number with us, ms, s, m or h, as in 10s", optarg);
+        if (!units_parse_duration(optarg, out_time_us))
+            client_usage(argv[0], "--%s %s: a number with us, ms, s, m or h, as in 10s",
+                         options[0].name, optarg);
     }
 }
 
@@ -54,11 +58,9 @@ static const char *one_name(const char *command, int argc, char **argv)
 static json_t *ask(const struct common_options *common, const char *command, json_t *request,
                    int *out_status)
 {
-    json_t *reply = client_ask(common, command, request);
+    json_t *reply = client_ask(common, request);
 
-    *out_status = reply && line_flag(reply, "ok") ? EXIT_OK : EXIT_REFUSED;
-    if (!reply)
-        return NULL;
+    *out_status = line_flag(reply, "ok") ? EXIT_OK : EXIT_REFUSED;
     if (*out_status)
         client_print_error(command, reply);
     if (common->json)
@@ -106,11 +108,10 @@ static void print_list(const json_t *enclaves)
 
 int command_ls(struct common_options *common, int argc, char **argv)
 {
-    struct manage_options manage = {0};
     json_t *reply;
     int status;
 
-    parse(common, &manage, '-', argc, argv);
+    parse(common, g_options, NULL, argc, argv);
     if (argc != optind)
         client_usage("ls", "it takes no name; see optmig status");
     reply = ask(common, "ls", request_for("ls", NULL), &status);
@@ -185,11 +186,10 @@ static void print_status(const json_t *enclave)
 
 int command_status(struct common_options *common, int argc, char **argv)
 {
-    struct manage_options manage = {0};
     json_t *reply;
     int status;
 
-    parse(common, &manage, '-', argc, argv);
+    parse(common, g_options, NULL, argc, argv);
     reply = ask(common, "status", request_for("status", one_name("status", argc, argv)), &status);
     if (reply)
         print_status(json_object_get(reply, "enclave"));
@@ -199,12 +199,11 @@ int command_status(struct common_options *common, int argc, char **argv)
 
 int command_cancel(struct common_options *common, int argc, char **argv)
 {
-    struct manage_options manage = {0};
     const char *name;
     json_t *reply;
     int status;
 
-    parse(common, &manage, '-', argc, argv);
+    parse(common, g_options, NULL, argc, argv);
     name = one_name("cancel", argc, argv);
     reply = ask(common, "cancel", request_for("cancel", name), &status);
     if (reply && !common->quiet)
@@ -215,15 +214,15 @@ int command_cancel(struct common_options *common, int argc, char **argv)
 
 int command_stop(struct common_options *common, int argc, char **argv)
 {
-    struct manage_options manage = {.timeout_us = 10000000};
+    uint64_t timeout_us = 10000000;
     json_t *request, *reply;
     const char *name;
     int status;
 
-    parse(common, &manage, 't', argc, argv);
+    parse(common, g_stop_options, &timeout_us, argc, argv);
     name = one_name("stop", argc, argv);
     request = request_for("stop", name);
-    json_object_set_new(request, "timeout_ms", json_real((double)manage.timeout_us / 1000));
+    json_object_set_new(request, "timeout_ms", json_real((double)timeout_us / 1000));
     reply = ask(common, "stop", request, &status);
     if (reply && line_flag(reply, "killed"))
         printf("%s did not end in time and was killed\n", name);
@@ -248,11 +247,10 @@ static int signal_number(const char *text)
 
 int command_signal(struct common_options *common, int argc, char **argv)
 {
-    struct manage_options manage = {0};
     json_t *request, *reply;
     int status, number_of;
 
-    parse(common, &manage, '-', argc, argv);
+    parse(common, g_options, NULL, argc, argv);
     if (argc - optind != 2)
         client_usage("signal", "an enclave and a signal, as in: optmig signal kv HUP");
     number_of = signal_number(argv[optind + 1]);
@@ -284,14 +282,14 @@ static void wait_for_daemon(const struct common_options *common, uint64_t wait_u
 
 int command_ping(struct common_options *common, int argc, char **argv)
 {
-    struct manage_options manage = {0};
+    uint64_t wait_us = 0;
     json_t *reply;
     int status;
 
-    parse(common, &manage, 'w', argc, argv);
+    parse(common, g_ping_options, &wait_us, argc, argv);
     if (argc != optind)
         client_usage("ping", "it takes no name");
-    wait_for_daemon(common, manage.wait_us);
+    wait_for_daemon(common, wait_us);
     reply = ask(common, "ping", request_for("ping", NULL), &status);
     if (reply)
         printf("optmigd %s on %s, pid %.0f, moves in: %s, platform %s: no isolation\n",

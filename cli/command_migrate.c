@@ -5,7 +5,6 @@
  * first.
  */
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/units.h"
 #include "host/report.h"
@@ -91,8 +91,8 @@ static void apply(struct migrate_options *migrate, int option)
     case 'n':
         migrate->show_progress = false;
         break;
-    default:
-        client_usage("migrate", NULL);
+    default: /* arguments_next gives no others. */
+        break;
     }
 }
 
@@ -322,7 +322,7 @@ int command_migrate(struct common_options *common, int argc, char **argv)
     int option, status;
 
     migrate.show_progress = isatty(STDERR_FILENO);
-    while ((option = getopt_long(argc, argv, "", g_options, NULL)) != -1)
+    while ((option = arguments_next("optmig migrate", argc, argv, ":", g_options)) != -1)
         if (!client_common_option(common, "migrate", option))
             apply(&migrate, option);
     if (common->quiet)
@@ -330,10 +330,11 @@ int command_migrate(struct common_options *common, int argc, char **argv)
     if (argc - optind != 1)
         client_usage("migrate", argc == optind ? "which enclave?" : "one enclave at a time");
     if (!migrate.to)
-        client_usage("migrate", "where to?  --to ADDR:PORT is missing");
+        client_usage("migrate", "where to?  --to ADDR:PORT is missing, as in --to 127.0.0.1:7702");
     migrate.name = argv[optind];
     if (!units_valid_name(migrate.name))
-        client_usage("migrate", "not a name of an enclave");
+        client_usage("migrate", "%s is not a name of an enclave; 'optmig ls' shows those there are",
+                     migrate.name);
     if (client_connect(&client, common->host, reason, sizeof(reason)))
         return end_without_daemon(common, &migrate, OM_RESULT_REFUSED, reason);
     sigaction(SIGINT, &action, NULL);

@@ -6,7 +6,6 @@
  */
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,12 +13,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/locate.h"
 #include "cli/units.h"
 #include "host/report.h"
 
-enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127, HOST_ARGUMENTS = 20 };
+enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127, HOST_ARGUMENTS = 20, ENV_LEVELS_MAX = 4 };
 
 extern char **environ;
 
@@ -68,15 +68,14 @@ static void apply(struct run_options *run, int option)
             client_usage("run", "--log-level %s: error, warn, info or debug", optarg);
         run->log_level = optarg;
         break;
-    default:
-        client_usage("run", NULL);
+    default: /* arguments_next gives no others. */
+        break;
     }
 }
 
 /* Ends as a shell does when the program cannot be run. */
-static void find_program(struct run_options *run)
+static void find_program(struct run_options *run, const char *name)
 {
-    const char *name = run->argv[0];
     int error = locate_program(name, run->path, sizeof(run->path));
 
     if (!error)
@@ -86,6 +85,38 @@ static void find_program(struct run_options *run)
     else
         fprintf(stderr, "optmig run: %s: %s\n", name, strerror(-error));
     exit(error == -ENOENT ? NOT_FOUND : NOT_EXECUTABLE);
+}
+
+/* For a script that begins with "#!/usr/bin/env NAME": NAME in its place, with the script as its
+ * first argument.  argv lives until exec or exit. */
+static void run_script(struct run_options *run, const char *name)
+{
+    size_t count = 0;
+    char **argv;
+
+    while (run->argv[count])
+        count++;
+    argv = calloc(count + 2, sizeof(*argv));
+    if (!argv)
+        abort();
+    argv[0] = strdup(name);
+    argv[1] = strdup(strchr(run->argv[0], '/') ? run->argv[0] : run->path);
+    memcpy(argv + 2, run->argv + 1, (count - 1) * sizeof(*argv));
+    run->argv = argv;
+    find_program(run, name);
+}
+
+/* env would exec NAME, which is not possible in an enclave: so it is done before.  NAME may be such
+ * a script too. */
+static void follow_env(struct run_options *run)
+{
+    char name[NAME_MAX + 1];
+
+    for (int level = 0; level < ENV_LEVELS_MAX; level++) {
+        if (!locate_env_script(run->path, name, sizeof(name)))
+            return;
+        run_script(run, name);
+    }
 }
 
 static json_t *strings_to_json(char *const *strings)
@@ -139,9 +170,7 @@ static int run_detached(const struct run_options *run, const struct common_optio
     json_object_set_new(request, "env", strings_to_json(environ));
     json_object_set_new(request, "cwd", units_bytes_to_json(cwd));
     json_object_set_new(request, "umask", json_integer((json_int_t)mask));
-    reply = client_ask(common, "run", request);
-    if (!reply)
-        return EXIT_REFUSED;
+    reply = client_ask(common, request);
     if (!line_flag(reply, "ok"))
         client_print_error("run", reply);
     else
@@ -258,12 +287,13 @@ int command_run(struct common_options *common, int argc, char **argv)
     struct run_options run = {0};
     int option;
 
-    while ((option = getopt_long(argc, argv, "+", g_options, NULL)) != -1)
+    while ((option = arguments_next("optmig run", argc, argv, "+:", g_options)) != -1)
         if (!client_common_option(common, "run", option))
             apply(&run, option);
     run.argv = argv + optind;
     if (!run.argv[0])
         client_usage("run", "which program?");
-    find_program(&run);
+    find_program(&run, run.argv[0]);
+    follow_env(&run);
     return run.detach ? run_detached(&run, common) : run_here(&run, common);
 }

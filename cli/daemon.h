@@ -124,7 +124,8 @@ struct enclave {
     bool attached; /* started in a terminal by optmig run; not a child of the daemon */
     bool quiet;
     bool arriving;            /* runs here, but some of its memory is still on the way */
-    bool complete;            /* arrived here by session_in, in full */
+    bool complete;            /* arrived here by session_in, in full; or needs no more of it */
+    bool arrival_failed;      /* its host process has said so, and ends */
     bool lost;                /* in a move out */
     uint64_t session_in;      /* 0: started here */
     uint64_t memory_promised; /* while it arrives */
@@ -168,11 +169,20 @@ struct requester {
 };
 
 /* ---- optmigd.c ---- */
+/* A start that fails: takes back what it has made, and ends with status 1. */
+_Noreturn void daemon_die(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void daemon_log(const struct daemon *daemon, enum om_log_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 /* The daemon's own end may have waited for these. */
 void daemon_enclave_ended(struct daemon *daemon);
 void daemon_enclave_settled(struct enclave *enclave); /* a move in or out has ended */
+
+/* ---- daemon_state.c ---- */
+/* Makes, checks and locks the state directory, with key and logs; or daemon_die. */
+void state_open(struct daemon *daemon);
+/* Removes what this start has made; or keeps it, since the start was a success. */
+void state_undo(void);
+void state_keep(void);
 
 /* ---- daemon_enclaves.c ---- */
 struct enclave *enclave_new(struct daemon *daemon, const char *name);

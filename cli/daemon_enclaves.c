@@ -235,6 +235,14 @@ static void end_unstarted(struct enclave *enclave)
     enclave_free(enclave);
 }
 
+/* A program can exit before all of its memory is here, and then needs no more of it: it has moved.
+ * One that a signal ended may as well be a host process that somebody killed. */
+static bool ended_by_itself(const struct enclave *enclave)
+{
+    return enclave->arriving && !enclave->arrival_failed && enclave->exit_status >= 0 &&
+           enclave->exit_status != OM_ABORT_STATUS;
+}
+
 void enclave_check_ended(struct enclave *enclave)
 {
     struct daemon *daemon = enclave->daemon;
@@ -255,6 +263,10 @@ void enclave_check_ended(struct enclave *enclave)
         return;
     }
     enclave_take_name(enclave);
+    if (ended_by_itself(enclave)) {
+        enclave->arriving = false;
+        enclave->complete = true;
+    }
     if (enclave->state == ENCLAVE_STARTING)
         requesters_started(enclave); /* A program can end before the news of its start is read. */
     enclave->state = enclave->arriving || enclave->lost ? ENCLAVE_LOST

@@ -59,7 +59,8 @@ static void on_arrived(struct enclave *enclave, json_t *report)
     daemon_log(enclave->daemon, OM_LOG_INFO, "%s: its move here ended: %s%s%s", enclave->name,
                line_text(report, "result", "?"), result == OM_RESULT_MOVED ? "" : ": ",
                line_text(report, "reason", ""));
-    if (result != OM_RESULT_MOVED)
+    enclave->arrival_failed = result != OM_RESULT_MOVED;
+    if (enclave->arrival_failed)
         return;                  /* The host process ends now, and its end is what counts. */
     on_running(enclave, report); /* If progress did not tell before. */
     enclave->arriving = false;

@@ -113,7 +113,7 @@ static void list_names(const struct daemon *daemon, char text[NAMES_TEXT_bytes])
         length += (size_t)sprintf(text + length, "%s%s", length ? ", " : "there are: ", e->name);
     }
     if (!length)
-        strcpy(text, "there is none");
+        strcpy(text, "'optmig ls' shows none running");
 }
 
 /* A live enclave or a record; otherwise an error has been replied. */
@@ -126,7 +126,7 @@ static struct enclave *find(struct requester *requester, const json_t *request)
     if (enclave)
         return enclave;
     list_names(requester->daemon, names);
-    reply_error(requester, NULL, "no enclave is called \"%s\" here; %s", name, names);
+    reply_error(requester, NULL, "no enclave is called '%s' on this host; %s", name, names);
     return NULL;
 }
 
@@ -597,7 +597,8 @@ static void request_migrate(struct requester *requester, const json_t *request)
         return;
     if (!enclave) {
         list_names(requester->daemon, text);
-        refuse_move(requester, request, NULL, "no enclave is called \"%s\" here; %s", name, text);
+        refuse_move(requester, request, NULL, "no enclave is called '%s' on this host; %s", name,
+                    text);
     } else if (!enclave_live(enclave)) {
         describe_end(enclave, text, sizeof(text));
         refuse_move(requester, request, NULL, "%s", text);

@@ -9,6 +9,9 @@ struct help {
     const char *command, *summary, *text;
 };
 
+#define ORDINARY_STATUS                                                                            \
+    "\nExit status: 0 done, 1 not done (no daemon, or no such enclave), 2 wrong usage.\n"
+
 static const struct help g_help[] = {
     {"run", "run a program as an enclave",
      "usage: optmig run [OPTION...] [--] PROGRAM [ARGUMENT...]\n"
@@ -24,10 +27,18 @@ static const struct help g_help[] = {
      "mprotect\n"
      "  --platform sim         the only one in this build; it isolates NOTHING\n"
      "  --log-level LEVEL      of the runtime: error, warn (default), info, debug\n"
-     "  --quiet                no notes of optmig on stderr\n"
+     "  --quiet                no notes of optmig on stderr; warnings of the runtime stay, unless\n"
+     "                         --log-level is error\n"
      "\n"
-     "Exit status: the program's; 126 if it cannot be executed, 127 if it is not found.\n"
-     "With --detach: 0 once it has started, else 1.\n"},
+     "Examples:\n"
+     "  seq 9 | optmig run -- sort -rn\n"
+     "  optmig run --name kv --detach -- redis-server --port 7000 --save ''\n"
+     "\n"
+     "Exit status: the program's own; a shell shows 128 + N if signal N ended it.  0 when it has\n"
+     "moved away.  126 if it cannot be executed, 127 if there is no such program, 1 if the daemon\n"
+     "refuses it (the name is taken), 2 for wrong usage.\n"
+     "With --detach: 0 once it has started (then 'optmig status' shows how it ends), 126 and 127\n"
+     "as above, 1 if there is no daemon or it did not start for another reason, 2 wrong usage.\n"},
     {"migrate", "move an enclave to another host while it runs",
      "usage: optmig migrate NAME --to ADDR:PORT [OPTION...]\n"
      "\n"
@@ -45,39 +56,65 @@ static const struct help g_help[] = {
      "  --json                 the report as one JSON object\n"
      "\n"
      "Times have a unit: 500us, 20ms, 1.5s, 2m.  Ctrl-C cancels the move; the program runs on.\n"
+     "\n"
+     "Example:\n"
+     "  optmig migrate kv --to 127.0.0.1:7702 --mode precopy --max-downtime 50ms\n"
+     "\n"
      "Exit status: 0 moved, 1 refused before anything happened, 2 usage, 3 failed and the program\n"
      "still runs here, 4 the program is lost.\n"},
     {"ls", "list the enclaves of the daemon",
      "usage: optmig ls [--json]\n"
      "\n"
-     "Lists enclaves that run here, and for the record those that have ended or moved away.\n"},
+     "Lists enclaves that run here, and for the record those that have ended or moved away.\n"
+     "\n"
+     "Examples:\n"
+     "  optmig ls\n"
+     "  optmig --host /run/optmig/beta ls --json | jq -r '.enclaves[].name'\n" ORDINARY_STATUS},
     {"status", "show one enclave",
      "usage: optmig status NAME [--json]\n"
      "\n"
-     "Shows state, process, memory, threads, descriptors, and its moves so far.\n"},
+     "Shows state, process, memory, threads, descriptors, and its moves so far.\n"
+     "\n"
+     "Example:\n"
+     "  optmig status kv\n" ORDINARY_STATUS},
     {"cancel", "cancel a move that is under way",
      "usage: optmig cancel NAME [--json]\n"
      "\n"
      "Returns when the move has ended.  Exit status: 0 if the program runs on here; 1 if it was "
      "too\n"
-     "late (the program had been handed over) or there was no move.\n"},
+     "late (the program had been handed over) or there was no move.\n"
+     "\n"
+     "Example, while 'optmig migrate kv' runs:\n"
+     "  optmig cancel kv\n"},
     {"stop", "end an enclave's program",
      "usage: optmig stop NAME [--timeout TIME] [--json]\n"
      "\n"
-     "Sends SIGTERM, and SIGKILL when the program has not ended in time (default 10s).\n"},
-    {"signal", "send a signal to an enclave's program",
-     "usage: optmig signal NAME SIGNAL\n"
+     "Sends SIGTERM, and SIGKILL when the program has not ended in time (default 10s).\n"
      "\n"
-     "SIGNAL is a name or number: HUP, USR1, 15.\n"},
+     "Example:\n"
+     "  optmig stop kv --timeout 500ms\n" ORDINARY_STATUS},
+    {"signal", "send a signal to an enclave's program",
+     "usage: optmig signal NAME SIGNAL [--json]\n"
+     "\n"
+     "SIGNAL is a name or number: HUP, USR1, 15.\n"
+     "\n"
+     "Example:\n"
+     "  optmig signal web HUP\n" ORDINARY_STATUS},
     {"logs", "show what a detached enclave has written",
      "usage: optmig logs NAME [-f|--follow] [--json]\n"
      "\n"
      "  -f, --follow           go on until the enclave ends\n"
-     "  --json                 one object {\"name\", \"line\"} a line\n"},
+     "  --json                 one object {\"name\", \"line\"} a line\n"
+     "\n"
+     "Example:\n"
+     "  optmig logs kv -f\n" ORDINARY_STATUS},
     {"ping", "ask whether the daemon is there",
      "usage: optmig ping [--wait TIME] [--json]\n"
      "\n"
-     "  --wait TIME            wait so long for a daemon that is just starting\n"},
+     "  --wait TIME            wait so long for a daemon that is just starting\n"
+     "\n"
+     "Example:\n"
+     "  optmigd --state /tmp/optmig & optmig --host /tmp/optmig ping --wait 5s\n" ORDINARY_STATUS},
 };
 
 static void print_overview(void)
@@ -93,8 +130,17 @@ static void print_overview(void)
          "Options of all commands:\n"
          "  --host DIR   state directory of the daemon to talk to (default: $OPTMIG_HOST, or "
          "/run/optmig)\n"
-         "  --json       print JSON\n"
+         "  --json       print JSON: one object, in one line; also for an error, next to its text\n"
+         "               on stderr\n"
+         "  --quiet      no notes, no progress\n"
          "  --help       the same as: optmig help COMMAND\n"
+         "\n"
+         "Example, two hosts on one machine:\n"
+         "  optmigd --listen 127.0.0.1:7701 --state /run/optmig/alpha &\n"
+         "  optmigd --listen 127.0.0.1:7702 --state /run/optmig/beta &\n"
+         "  export OPTMIG_HOST=/run/optmig/alpha\n"
+         "  optmig run --name web --detach -- python3 -m http.server 8000\n"
+         "  optmig migrate web --to 127.0.0.1:7702\n"
          "\n"
          "More on a command: optmig help COMMAND.  Each host runs a daemon: optmigd --help.");
 }

@@ -3,6 +3,7 @@
 #include "cli/locate.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,8 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { SCRIPT_LINE_bytes = 256 };
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
@@ -68,6 +71,26 @@ static int check_program(const char *path)
     if (S_ISDIR(status.st_mode))
         return -EISDIR;
     return access(path, X_OK) || !S_ISREG(status.st_mode) ? -EACCES : 0;
+}
+
+bool locate_env_script(const char *path, char *out_name, size_t size)
+{
+    char head[SCRIPT_LINE_bytes], interpreter[SCRIPT_LINE_bytes], rest[SCRIPT_LINE_bytes];
+    char more;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd >= 0 ? read(fd, head, sizeof(head) - 1) : -1;
+
+    if (fd >= 0)
+        close(fd);
+    head[length > 0 ? length : 0] = 0;
+    if (!strchr(head, '\n')) /* Cut off, or no script. */
+        return false;
+    *strchr(head, '\n') = 0;
+    /* A line with options, variables or more words than one is left to env itself. */
+    if (sscanf(head, "#! %s %s %c", interpreter, rest, &more) != 2 || strpbrk(rest, "=/") ||
+        rest[0] == '-' || (size_t)snprintf(out_name, size, "%s", rest) >= size)
+        return false;
+    return !strcmp(interpreter, "/usr/bin/env") || !strcmp(interpreter, "/bin/env");
 }
 
 int locate_program(const char *name, char *out_path, size_t size)

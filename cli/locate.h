@@ -15,3 +15,5 @@ bool locate_control_socket(const char *dir, struct sockaddr_un *out);
 /* As execvp looks: an absolute path, symbolic links kept.  0, -ENOENT, -EACCES, -EISDIR or
  * -ENAMETOOLONG. */
 int locate_program(const char *name, char *out_path, size_t size);
+/* Whether the file is a script that begins with "#!/usr/bin/env NAME", and no more in that line. */
+bool locate_env_script(const char *path, char *out_name, size_t size);

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* optmig: the command line.  Each command has its function in command_*.c. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/locate.h"
+#include "cli/units.h"
 
 struct command {
     const char *name;
@@ -19,6 +20,8 @@ static const struct command g_commands[] = {
     {"signal", command_signal}, {"ping", command_ping},       {"logs", command_logs},
 };
 
+enum { COMMANDS = sizeof(g_commands) / sizeof(g_commands[0]) };
+
 static const struct option g_options[] = {
     {"version", no_argument, NULL, 'v'},
     CLIENT_COMMON_OPTIONS,
@@ -27,15 +30,30 @@ static const struct option g_options[] = {
 
 static const struct command *find(const char *name)
 {
-    for (size_t i = 0; i < sizeof(g_commands) / sizeof(g_commands[0]); i++)
+    for (size_t i = 0; i < COMMANDS; i++)
         if (!strcmp(g_commands[i].name, name))
             return &g_commands[i];
     return NULL;
 }
 
+static const char *command_name(const void *commands, size_t i)
+{
+    if (i == COMMANDS)
+        return "help";
+    return i < COMMANDS ? ((const struct command *)commands)[i].name : NULL;
+}
+
 static _Noreturn void unknown_command(const char *name)
 {
-    fprintf(stderr, "optmig: there is no command %s; see: optmig --help\n", name);
+    const char *meant = arguments_nearest(name, command_name, g_commands);
+    char printable[256];
+
+    fprintf(stderr, "optmig: there is no command '%s'",
+            units_printable(name, printable, sizeof(printable)));
+    if (meant)
+        fprintf(stderr, "; did you mean 'optmig %s'?  See 'optmig --help'\n", meant);
+    else
+        fprintf(stderr, "; see 'optmig --help'\n");
     exit(EXIT_USAGE);
 }
 
@@ -54,18 +72,17 @@ int main(int argc, char **argv)
     const struct command *command;
     int option;
 
-    while ((option = getopt_long(argc, argv, "+", g_options, NULL)) != -1) {
+    while ((option = arguments_next("optmig", argc, argv, "+:", g_options)) != -1) {
         if (option == 'v') {
             puts("optmig " OPTMIG_VERSION);
             return EXIT_OK;
         }
-        if (!client_common_option(&options, NULL, option))
-            return EXIT_USAGE;
+        client_common_option(&options, NULL, option);
     }
     argc -= optind;
     argv += optind;
     if (!argc) {
-        fprintf(stderr, "optmig: which command?  See: optmig --help\n");
+        fprintf(stderr, "optmig: which command?  See 'optmig --help'\n");
         return EXIT_USAGE;
     }
     optind = 0; /* The command parses its own options from the begin. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * optmigd: the daemon of a host.  This file: command line, state directory, sockets, and the end.
+ * optmigd: the daemon of a host.  This file: command line, sockets, and the end;
+ * daemon_state.c: the state directory.
  *
  * On SIGTERM or SIGINT it ends moves that can still be cancelled, stops the enclaves that it
  * started (with
@@ -9,7 +10,6 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <linux/close_range.h>
 #include <netdb.h>
 #include <signal.h>
@@ -17,28 +17,19 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/daemon.h"
 #include "cli/locate.h"
 #include "cli/units.h"
 #include "host/report.h"
 
-enum {
-    EXIT_USAGE = 2,
-    KEY_bytes = 32,
-    BUFFER_bytes = 4 << 20,
-    BACKLOG = 128,
-    SAME_SIGNAL_ms = 1000
-};
+enum { EXIT_USAGE = 2, BUFFER_bytes = 4 << 20, BACKLOG = 128, SAME_SIGNAL_ms = 1000 };
 
-static _Noreturn void die(const char *format, ...) __attribute__((format(printf, 1, 2)));
-
-static void die(const char *format, ...)
+void daemon_die(const char *format, ...)
 {
     va_list list;
 
@@ -47,6 +38,7 @@ static void die(const char *format, ...)
     vfprintf(stderr, format, list);
     fputc('\n', stderr);
     va_end(list);
+    state_undo();
     exit(1);
 }
 
@@ -88,12 +80,17 @@ static void print_help(void)
          "                       neither listed nor moved\n"
          "  --version, --help\n"
          "\n"
-         "SIGTERM ends it: moves are cancelled where that is possible, enclaves are stopped.");
+         "SIGTERM ends it: moves are cancelled where that is possible, enclaves are stopped.\n"
+         "Exit status: 0 ended by a signal, 1 could not start, 2 wrong usage.\n"
+         "\n"
+         "Example, two hosts on one machine:\n"
+         "  optmigd --listen 127.0.0.1:7701 --state /run/optmig/alpha &\n"
+         "  optmigd --listen 127.0.0.1:7702 --state /run/optmig/beta &");
 }
 
 static _Noreturn void usage(const char *problem)
 {
-    fprintf(stderr, "optmigd: %s\nSee: optmigd --help\n", problem);
+    fprintf(stderr, "optmigd: %s; see 'optmigd --help'\n", problem);
     exit(EXIT_USAGE);
 }
 
@@ -143,8 +140,8 @@ static void apply(struct daemon_options *options, int option)
     case 'h':
         print_help();
         exit(0);
-    default:
-        usage("unknown option");
+    default: /* arguments_next gives no others. */
+        break;
     }
 }
 
@@ -153,110 +150,10 @@ static void parse_options(struct daemon_options *options, int argc, char **argv)
     int option;
 
     *options = (struct daemon_options){.state = LOCATE_DEFAULT_STATE, .log_level = OM_LOG_INFO};
-    while ((option = getopt_long(argc, argv, "", g_options, NULL)) != -1)
+    while ((option = arguments_next("optmigd", argc, argv, ":", g_options)) != -1)
         apply(options, option);
     if (optind != argc)
-        usage("it takes no arguments");
-}
-
-/* ---- State directory ---- */
-
-/* Makes the directory and its parents.  One that exists must be ours alone to write.  Its absolute
- * path, since host processes and clients work elsewhere. */
-static const char *make_state_dir(const char *dir)
-{
-    static char absolute[PATH_MAX];
-    char path[PATH_MAX];
-    struct stat status;
-
-    if (strlen(dir) >= sizeof(path) - 32)
-        die("%s: too long", dir);
-    for (const char *slash = strchr(dir + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
-        snprintf(path, sizeof(path), "%.*s", (int)(slash - dir), dir);
-        if (mkdir(path, 0755) && errno != EEXIST)
-            die("%s: %s", path, strerror(errno));
-    }
-    if (mkdir(dir, 0700) && errno != EEXIST)
-        die("%s: %s", dir, strerror(errno));
-    if (stat(dir, &status))
-        die("%s: %s", dir, strerror(errno));
-    if (!S_ISDIR(status.st_mode))
-        die("%s: not a directory", dir);
-    if (status.st_uid != geteuid() || status.st_mode & 022)
-        die("%s: others may write there; it must be this user's own (chmod 700), "
-            "or choose another with --state",
-            dir);
-    if (!realpath(dir, absolute))
-        die("%s: %s", dir, strerror(errno));
-    return absolute;
-}
-
-/* Paths below it are told in JSON, and one of them is the address of a socket. */
-static void check_state_name(const char *dir)
-{
-    struct sockaddr_un address;
-    json_t *text = json_string(dir);
-
-    if (!text)
-        die("%s: the path must be UTF-8", dir);
-    json_decref(text);
-    if (!locate_control_socket(dir, &address))
-        die("%s: too long for the path of a socket (at most %zu bytes)", dir,
-            sizeof(address.sun_path) - sizeof("/control.sock"));
-}
-
-static void lock_state(struct daemon *daemon)
-{
-    char path[PATH_MAX], pid[16] = "";
-    int length;
-
-    snprintf(path, sizeof(path), "%s/pid", daemon->options.state);
-    daemon->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (daemon->lock_fd < 0)
-        die("%s: %s", path, strerror(errno));
-    if (flock(daemon->lock_fd, LOCK_EX | LOCK_NB)) {
-        if (read(daemon->lock_fd, pid, sizeof(pid) - 1) < 0)
-            pid[0] = 0;
-        pid[strcspn(pid, "\n")] = 0;
-        die("another optmigd (pid %s) runs on %s; each needs a --state of its own",
-            pid[0] ? pid : "unknown", daemon->options.state);
-    }
-    length = snprintf(pid, sizeof(pid), "%d\n", (int)getpid());
-    if (ftruncate(daemon->lock_fd, 0) || write(daemon->lock_fd, pid, (size_t)length) != length)
-        die("%s: %s", path, strerror(errno));
-}
-
-/* The host's secret of platform sim, made once.  Written aside first, so that there is never half a
- * key. */
-static void make_key(struct daemon *daemon)
-{
-    char aside[PATH_MAX + 8];
-    uint8_t key[KEY_bytes];
-    struct stat status;
-    int fd;
-
-    snprintf(daemon->key_path, sizeof(daemon->key_path), "%s/sim.key", daemon->options.state);
-    if (stat(daemon->key_path, &status) == 0) {
-        if (status.st_size != KEY_bytes || status.st_mode & 077)
-            die("%s: not a key of 32 bytes that only its owner can read; remove it for a new one",
-                daemon->key_path);
-        return;
-    }
-    snprintf(aside, sizeof(aside), "%s.new", daemon->key_path);
-    unlink(aside);
-    fd = open(aside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0 || getrandom(key, sizeof(key), 0) != KEY_bytes ||
-        write(fd, key, sizeof(key)) != KEY_bytes || fsync(fd) || close(fd) ||
-        rename(aside, daemon->key_path))
-        die("%s: %s", daemon->key_path, strerror(errno));
-    explicit_bzero(key, sizeof(key));
-}
-
-static void make_log_dir(struct daemon *daemon)
-{
-    snprintf(daemon->log_dir, sizeof(daemon->log_dir), "%s/logs", daemon->options.state);
-    if (mkdir(daemon->log_dir, 0700) && errno != EEXIST)
-        die("%s: %s", daemon->log_dir, strerror(errno));
+        usage("it takes options only, no arguments");
 }
 
 static void set_hostname(struct daemon *daemon)
@@ -280,17 +177,17 @@ static void listen_control(struct daemon *daemon)
     locate_control_socket(daemon->options.state, &address);
     daemon->control_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (daemon->control_fd < 0)
-        die("socket: %s", strerror(errno));
+        daemon_die("socket: %s", strerror(errno));
     /* The lock is ours, so a socket that is there is stale, unless somebody else's program made it.
      */
     if (connect(daemon->control_fd, (struct sockaddr *)&address, sizeof(address)) == 0)
-        die("%s: something else answers there", address.sun_path);
+        daemon_die("%s: something else answers there", address.sun_path);
     if (unlink(address.sun_path) && errno != ENOENT)
-        die("%s: %s", address.sun_path, strerror(errno));
+        daemon_die("%s: %s", address.sun_path, strerror(errno));
     before = umask(0177);
     if (bind(daemon->control_fd, (struct sockaddr *)&address, sizeof(address)) ||
         listen(daemon->control_fd, BACKLOG))
-        die("%s: %s", address.sun_path, strerror(errno));
+        daemon_die("%s: %s", address.sun_path, strerror(errno));
     umask(before);
     daemon->control_watch =
         watch_start(&daemon->loop, daemon->control_fd, UV_READABLE, requester_accept, daemon);
@@ -329,6 +226,25 @@ static int try_listen(const struct addrinfo *at)
     return error;
 }
 
+/* What to do about it, for who has typed --listen. */
+static _Noreturn void explain_listen(const char *listen_at, const char *host, const char *port,
+                                     int error)
+{
+    if (error == -EADDRINUSE)
+        daemon_die("--listen %s: port %s of %s is taken (%s); choose another, or port 0 for any; "
+                   "'ss -ltnp sport = :%s' shows who has it",
+                   listen_at, port, host, strerror(-error), port);
+    if (error == -EADDRNOTAVAIL)
+        daemon_die("--listen %s: %s is not an address of this host (%s); 'ip address' shows "
+                   "those there are",
+                   listen_at, host, strerror(-error));
+    if (error == -EACCES)
+        daemon_die("--listen %s: port %s is not allowed to this user (%s); choose one above 1023",
+                   listen_at, port, strerror(-error));
+    daemon_die("--listen %s: cannot listen at port %s of %s: %s", listen_at, port, host,
+               strerror(-error));
+}
+
 static void listen_tcp(struct daemon *daemon)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM, .ai_flags = AI_PASSIVE};
@@ -342,11 +258,12 @@ static void listen_tcp(struct daemon *daemon)
     units_split_address(listen_at, host, sizeof(host), port, sizeof(port));
     error = getaddrinfo(host, port, &hints, &list);
     if (error)
-        die("--listen %s: %s", listen_at, gai_strerror(error));
+        daemon_die("--listen %s: %s: %s; give an address of this host", listen_at, host,
+                   gai_strerror(error));
     daemon->tcp_fd = try_listen(list);
     freeaddrinfo(list);
     if (daemon->tcp_fd < 0)
-        die("--listen %s: %s", listen_at, strerror(-daemon->tcp_fd));
+        explain_listen(listen_at, host, port, daemon->tcp_fd);
     note_address(daemon);
     daemon->tcp_watch =
         watch_start(&daemon->loop, daemon->tcp_fd, UV_READABLE, knock_accept, daemon);
@@ -501,19 +418,17 @@ int main(int argc, char **argv)
     /* Nothing that the daemon was started with may reach an enclave by accident. */
     close_range(STDERR_FILENO + 1, UINT_MAX, CLOSE_RANGE_CLOEXEC);
     if (!locate_host_program(daemon.host_program, sizeof(daemon.host_program)))
-        die("%s: cannot be executed; it is built and installed together with optmigd, or named "
+        daemon_die(
+            "%s: cannot be executed; it is built and installed together with optmigd, or named "
             "by OPTMIG_HOST_PROGRAM",
             daemon.host_program);
-    daemon.options.state = make_state_dir(daemon.options.state);
-    check_state_name(daemon.options.state);
-    lock_state(&daemon);
-    make_key(&daemon);
-    make_log_dir(&daemon);
+    state_open(&daemon);
     set_hostname(&daemon);
     uv_loop_init(&daemon.loop);
     watch_signals(&daemon);
     listen_tcp(&daemon);
     listen_control(&daemon);
+    state_keep();
     fprintf(stderr, "optmigd: platform sim: NO ISOLATION.  The host can read and change everything "
                     "in its enclaves.\n");
     daemon_log(&daemon, OM_LOG_INFO, "%s: control %s/control.sock, moves in %s", daemon.hostname,

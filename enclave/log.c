@@ -8,7 +8,7 @@
 
 #include "enclave/runtime.h"
 
-enum { LINE_MAX_bytes = 1024, STDERR = 2, ABORT_STATUS = 134 };
+enum { LINE_MAX_bytes = 1024, STDERR = 2 };
 
 static const char *level_name(enum om_log_level level)
 {
@@ -57,7 +57,7 @@ void runtime_abort(const char *file, int line, const char *what)
     if (g_host.syscall) {
         write_last_words(g_facts.log_fd >= 0 ? g_facts.log_fd : STDERR,
                          "bug in the runtime, %s:%d: %s", file, line, what);
-        (void)host_syscall(__NR_exit_group, ABORT_STATUS, 0, 0, 0, 0, 0);
+        (void)host_syscall(__NR_exit_group, OM_ABORT_STATUS, 0, 0, 0, 0, 0);
     }
     for (;;)
         __builtin_trap();

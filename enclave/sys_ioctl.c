@@ -29,6 +29,7 @@ enum {
     SIZE_interface = 40, /* struct ifreq */
     SIZE_termio = 18,
     INTERFACES_bytes = 16384,
+    NAMED_REQUESTS = 32,
 };
 
 struct ioctl_row {
@@ -190,6 +191,30 @@ static long clone_range(uint64_t fd, uint64_t argument)
     return fd_kernel(__NR_ioctl, fd, FICLONERANGE, fd_address_of(&range), 0);
 }
 
+/* Each request is named in the log once, as long as there is room to remember them. */
+static bool name_request_once(uint32_t request)
+{
+    static uint64_t named[NAMED_REQUESTS]; /* plus one: 0 is a free place */
+    uint64_t entry = (uint64_t)request + 1;
+
+    for (size_t i = 0; i < NAMED_REQUESTS; i++) {
+        uint64_t seen = 0;
+        if (__atomic_compare_exchange_n(&named[i], &seen, entry, false, __ATOMIC_RELAXED,
+                                        __ATOMIC_RELAXED))
+            return true;
+        if (seen == entry)
+            return false;
+    }
+    return false;
+}
+
+static long refuse_request(uint32_t request)
+{
+    if (name_request_once(request))
+        log_warn("ioctl: request 0x%x is not known, answered ENOTTY", request);
+    return syscall_refuse_named(ENOTTY);
+}
+
 long sys_ioctl(struct call *call)
 {
     uint64_t fd = (uint32_t)call->args[0], argument = call->args[2];
@@ -216,6 +241,5 @@ long sys_ioctl(struct call *call)
     }
     if (row)
         return by_row(row, fd, argument);
-    log_debug("ioctl: request %x is not known", request);
-    return syscall_refuse(call, ENOTTY, "this request of ioctl is not known");
+    return refuse_request(request);
 }

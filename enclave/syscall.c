@@ -39,12 +39,17 @@ uint64_t syscall_unsupported_count(void)
     return __atomic_load_n(&s_unsupported, __ATOMIC_RELAXED);
 }
 
-long syscall_refuse(const struct call *call, long error, const char *reason)
+long syscall_refuse_named(long error)
 {
     __atomic_fetch_add(&s_unsupported, 1, __ATOMIC_RELAXED);
+    return -error;
+}
+
+long syscall_refuse(const struct call *call, long error, const char *reason)
+{
     if (name_once(call->nr))
         log_warn("%s: %s", syscall_name(call->nr), reason);
-    return -error;
+    return syscall_refuse_named(error);
 }
 
 static long refuse_row(const struct call *call, const struct syscall_row *row)

@@ -140,3 +140,5 @@ long call_host_tid(uint64_t tid, uint64_t *out_host_tid);
 
 /* Answers -error, counts the call as unsupported, and names it in the log the first time. */
 long syscall_refuse(const struct call *call, long error, const char *reason);
+/* The same for a call that the caller has named in the log. */
+long syscall_refuse_named(long error);

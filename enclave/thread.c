@@ -131,7 +131,7 @@ static void thread_main(void *argument)
         host_syscall(__NR_prctl, PR_SET_NAME, (uint64_t)thread->name, 0, 0, 0, 0);
     if (thread->restored && process_restore_thread()) {
         log_error("user ids cannot be set as they were at the source");
-        host_syscall(__NR_exit_group, 1, 0, 0, 0, 0, 0);
+        host_syscall(__NR_exit_group, OM_ABORT_STATUS, 0, 0, 0, 0, 0);
     }
     thread->restored = 0;
     set_signal_stack(thread);

@@ -255,7 +255,14 @@ class State(DaemonTest):
         a = self.daemon("a")
         status, error = self.refused_start("--state", os.path.join(self.directory, "c"), "--listen", a.address)
         self.assertEqual(status, 1)
-        self.assertIn("in use", error)
+        host, port = a.address.rsplit(":", 1)
+        self.assertIn("port %s of %s is taken (Address already in use); choose another" % (port, host), error)
+        status, error = self.refused_start("--state", "/proc/nope")
+        self.assertEqual(status, 1)
+        self.assertIn("--state /proc/nope: /proc/nope cannot be made: ", error)
+        self.assertIn("choose a directory", error)
+        for wrong, said in ((["--what"], "there is no option '--what'"), (["--state"], "option '--state' needs a value")):
+            self.assertEqual(self.refused_start(*wrong), (2, "optmigd: %s; see 'optmigd --help'\n" % said))
         for bad in (["--listen", "nonsense"], ["--memory-limit", "0"], ["--what"], ["extra"], ["--log-level", "x"]):
             self.assertEqual(self.refused_start(*bad)[0], 2, bad)
         self.assertEqual(self.refused_start("--state", os.path.join(self.directory, "x" * 120))[0], 1)
@@ -266,6 +273,23 @@ class State(DaemonTest):
         status, error = self.refused_start("--state", key)
         self.assertEqual(status, 1)
         self.assertIn("sim.key", error)
+
+
+    def test_a_start_that_fails_leaves_nothing(self):
+        a = self.daemon("a")
+        parent = os.path.join(self.directory, "p")
+        self.assertEqual(self.refused_start("--state", os.path.join(parent, "q"), "--listen", a.address)[0], 1)
+        self.assertFalse(os.path.exists(parent))
+        os.mkdir(parent, 0o700)  # What was there before stays.
+        with open(os.path.join(parent, "pid"), "w"):
+            pass
+        self.assertEqual(self.refused_start("--state", parent, "--listen", a.address)[0], 1)
+        self.assertEqual(os.listdir(parent), ["pid"])
+        self.assertEqual(os.stat(os.path.join(parent, "pid")).st_size, 0)
+        before = sorted(os.listdir(a.state))
+        self.assertEqual(self.refused_start("--state", a.state, "--listen", a.address)[0], 1)
+        self.assertEqual(sorted(os.listdir(a.state)), before)
+        self.assertEqual(a.run("ls").returncode, 0)
 
 
 class Protocol(DaemonTest):
@@ -543,6 +567,51 @@ class Usage(DaemonTest):
             self.assertEqual(result.returncode, 2, (arguments, result))
             self.assertTrue(result.stderr)
 
+    def test_wrong_options_are_explained(self):
+        a = self.daemon("a")
+        see = lambda command: "see '%s --help'\n" % command
+        for arguments, said in (
+                (["run", "--name"], "optmig run: option '--name' needs a value; " + see("optmig run")),
+                (["run", "--what", "true"], "optmig run: there is no option '--what'; " + see("optmig run")),
+                (["run", "--nmae", "x", "true"], "optmig run: there is no option '--nmae'; did you mean '--name'?"),
+                (["run", "-x", "true"], "optmig run: there is no option '-x'; " + see("optmig run")),
+                (["ls", "--json=3"], "optmig ls: option '--json' takes no value; " + see("optmig ls")),
+                (["migrate", "--m", "3"], "optmig migrate: option '--m' could be more than one; " + see("optmig migrate")),
+                (["migrate", "kv", "-xy"], "optmig migrate: there is no option '-x'; " + see("optmig migrate")),
+                (["stop", "kv", "--wait", "1s"], "optmig stop: there is no option '--wait'; " + see("optmig stop")),
+                (["--host"], "optmig: option '--host' needs a value; " + see("optmig")),
+                (["--waht"], "optmig: there is no option '--waht'; " + see("optmig")),
+                (["migrat"], "optmig: there is no command 'migrat'; did you mean 'optmig migrate'?"),
+                (["statsu"], "optmig: there is no command 'statsu'; did you mean 'optmig status'?"),
+                (["help", "pign"], "optmig: there is no command 'pign'; did you mean 'optmig ping'?"),
+                (["fly"], "optmig: there is no command 'fly'; " + see("optmig"))):
+            command = [OPTMIG] + arguments  # Without --host of a.run, which would hide what stands first.
+            result = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, env=ENVIRONMENT)
+            self.assertEqual((result.returncode, result.stdout), (2, ""), arguments)
+            self.assertTrue(result.stderr.startswith(said), (arguments, result.stderr))
+            self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+        self.assertNotIn("\033", a.run("migrate", "\033[31m", "--to", "127.0.0.1:1").stderr)
+
+    def test_json_is_one_object_a_line(self):
+        a = self.daemon("a")
+        self.detach(a, program=("sh", "-c", "echo one; echo two; sleep 1000"))
+        self.assertTrue(until(lambda: a.run("logs", "kv").stdout == "one\ntwo\n"))
+        commands = [["run", "--detach", "true"], ["ls"], ["status", "kv"], ["status", "kw"], ["cancel", "kv"],
+                    ["signal", "kv", "WINCH"], ["ping"], ["logs", "kv"], ["logs", "kw"],
+                    ["migrate", "kv", "--to", "127.0.0.1:1"], ["migrate", "kw", "--to", "127.0.0.1:1"],
+                    ["run", "--detach", "--name", "kv", "true"], ["stop", "kv"], ["stop", "kv"]]
+        nowhere = os.path.join(self.directory, "nowhere")
+        for arguments in commands + [["--host", nowhere] + c for c in commands]:
+            result = a.run(*arguments, "--json") if "run" not in arguments else \
+                a.run(*arguments[:arguments.index("run") + 1], "--json", *arguments[arguments.index("run") + 1:])
+            self.assertTrue(result.stdout, arguments)
+            for line in result.stdout.splitlines():
+                self.assertIsInstance(json.loads(line), dict, arguments)
+            if "--host" in arguments:
+                self.assertEqual(result.returncode, 1, arguments)
+                self.assertIn("no daemon at " + nowhere, result.stdout)
+                self.assertIn("start one: 'optmigd --state " + nowhere, result.stderr)
+
     def test_help_and_version(self):
         a = self.daemon("a")
         self.assertIn("0.1.0", a.run("--version").stdout)
@@ -550,10 +619,13 @@ class Usage(DaemonTest):
         for command in "run migrate ls status cancel stop signal logs ping".split():
             self.assertIn("usage: optmig " + command, a.run("help", command).stdout)
             self.assertEqual(a.run(command, "--help").stdout, a.run("help", command).stdout)
+            self.assertRegex(a.run("help", command).stdout, r"(?s)\nExample.*\n  .*optmig .*" + command)
+            self.assertIn("Exit status:", a.run("help", command).stdout)
 
     def test_unknown_enclave_names_those_that_exist(self):
         a = self.daemon("a")
-        self.assertIn("there is none", a.run("status", "kw").stderr)
+        self.assertIn("no enclave is called 'kw' on this host; 'optmig ls' shows none running",
+                      a.run("status", "kw").stderr)
         self.detach(a, "kv")
         for command in ("status", "cancel", "stop", "logs"):
             result = a.run(command, "kw")
@@ -780,6 +852,13 @@ class Outcome(DaemonTest):
     def test_destination_killed_in_postcopy(self):
         a, b, status, report = self.outcome("", "die@postcopy")
         self.assertEqual((status, report["result"]), (4, "lost"))
+
+    def test_program_ends_at_the_destination_before_all_of_it_is_there(self):
+        a, b, status, report = self.outcome("", "exit@postcopy")
+        self.assertEqual((status, report["result"]), (0, "moved"), report)
+        self.assertEqual(a.enclaves()["kv"]["state"], "moved")
+        self.assertTrue(until(lambda: b.enclaves()["kv"]["state"] == "exited"))
+        self.assertEqual(b.enclaves()["kv"]["exit_status"], 7)
 
     def test_program_ends_during_the_move(self):
         a, b = self.pair()

@@ -5,10 +5,13 @@
  * exchanges bytes over the two sockets and starts the program anew at the destination.
  *
  * How a move goes is said by the environment: FAKE_SOURCE (of the program) and FAKE_DESTINATION (of
- * the daemon) name a point of the script below and what happens there: refuse@prepare fail@precopy
- * lost@switchover  report that result die@prepare die@precopy die@switchover die@postcopy die@done
- * kill this process hold@precopy hold@postcopy    wait until FAKE_GO exists, or for a cancel before
- * the commit point
+ * the daemon) name a point of the script below and what happens there:
+ *
+ *   refuse, fail, lost   as in refuse@prepare: report that result
+ *   die                  as in die@precopy: kill this process
+ *   exit                 as in exit@postcopy: the program ends by itself, with status 7
+ *   hold                 as in hold@postcopy: wait until FAKE_GO exists, or for a cancel before the
+ *                        commit point
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -247,6 +250,8 @@ static bool enter(enum om_phase phase)
         hold(!committed);
     if (stands_in_script("die", point))
         kill(getpid(), SIGKILL);
+    if (stands_in_script("exit", point))
+        _exit(7); /* the program has, by itself */
     if (stands_in_script("refuse", point))
         return end_with(OM_RESULT_REFUSED, "refused, as the test asked");
     if (stands_in_script("fail", point))

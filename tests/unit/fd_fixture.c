@@ -86,6 +86,11 @@ struct __kernel_timespec time_of_ns(uint64_t ns)
     return (struct __kernel_timespec){(int64_t)(ns / SECOND), (int64_t)(ns % SECOND)};
 }
 
+long syscall_refuse_named(long error)
+{
+    return -error;
+}
+
 long syscall_refuse(const struct call *call, long error, const char *reason)
 {
     (void)call;
