@@ -147,6 +147,7 @@ long fd_plain_restore(struct open_file *file);
 long fd_plain_open(const char *path, uint32_t flags,
                    uint32_t type); /* as at restore; fd or -errno */
 long fd_stdio_restore(struct open_file *file, const long kept[3]);
+bool fd_is_output(const struct open_file *file); /* descriptor 1 or 2 refers to it */
 long fd_classify_inherited(int32_t fd, struct open_file *out);
 long fd_locks_restore(struct fd_obstacle *out); /* all of them */
 void fd_locks_share(bool share);                /* source: released, or taken again */
