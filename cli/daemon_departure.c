@@ -119,11 +119,11 @@ static void finish(struct departure *departure)
     struct enclave *enclave = departure->enclave;
     json_t *report = complete_report(departure, json_incref(departure->report));
     const int result = result_parse(line_text(report, "result", "failed"));
+    const char *reason = line_text(report, "reason", "");
 
     daemon_log(enclave->daemon, result == OM_RESULT_MOVED ? OM_LOG_INFO : OM_LOG_WARN,
                "%s: move to %s: %s%s%s", enclave->name, departure->to,
-               line_text(report, "result", "?"), result == OM_RESULT_MOVED ? "" : ": ",
-               line_text(report, "reason", ""));
+               line_text(report, "result", "?"), *reason ? ": " : "", reason);
     if (result == OM_RESULT_MOVED)
         snprintf(enclave->moved_to, sizeof(enclave->moved_to), "%s", departure->to);
     enclave->lost = result == OM_RESULT_LOST;

@@ -225,6 +225,7 @@ static long consume_start(const struct message *message)
     started.drop_us = g_in.drop_us;
     error = reply(MESSAGE_STARTED, encode_started(sealed_body(STREAM_BULK), &started));
     enter_phase(OM_PHASE_POSTCOPY);
+    stop_arrival_told();
     return error;
 }
 

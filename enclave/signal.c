@@ -180,6 +180,13 @@ _Noreturn static void die_by(int number)
     __builtin_unreachable();
 }
 
+/* The program ends so; not the runtime, whose mover may be the one that fails. */
+_Noreturn static void end_program_by(int number)
+{
+    stop_wait_arrival_told();
+    die_by(number);
+}
+
 static bool default_is_ignore(int number)
 {
     return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT;
@@ -203,7 +210,7 @@ static void deliver(struct thread *thread, struct ucontext *uc, const siginfo_t 
     if (action.handler > 1)
         syscall_before_handler(thread, uc, action.flags & SA_RESTART);
     if (action.handler == 0 || signal_frame_push(thread, uc, info, &action))
-        die_by(action.handler == 0 ? number : SIGSEGV);
+        end_program_by(action.handler == 0 ? number : SIGSEGV);
     thread->has_saved_sigmask = false; /* It is in the frame now. */
     uc->uc_sigmask |= action.mask;
     if (!(action.flags & SA_NODEFER))
@@ -327,7 +334,7 @@ static void deliver_fault(struct thread *thread, struct ucontext *uc, const sigi
 
     if (action->handler <= 1 ||
         (uc->uc_sigmask | thread->faults_blocked) & SIGNAL_BIT(info->si_signo))
-        die_by(info->si_signo);
+        end_program_by(info->si_signo);
     deliver(thread, uc, info);
 }
 

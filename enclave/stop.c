@@ -29,6 +29,7 @@ static struct {
     uint32_t orders;
     volatile uint32_t changes; /* counts parkings; the mover waits on it */
     volatile bool active;
+    volatile uint32_t untold; /* released at the destination, and nobody knows yet */
 } g_stop;
 
 bool stop_ordered(void)
@@ -269,8 +270,21 @@ long stop_restore_threads(void)
 
 void stop_release(void)
 {
+    __atomic_store_n(&g_stop.untold, 1, __ATOMIC_SEQ_CST);
     queue_signals_again();
     release();
+}
+
+void stop_arrival_told(void)
+{
+    __atomic_store_n(&g_stop.untold, 0, __ATOMIC_SEQ_CST);
+    futex_wake(&g_stop.untold, INT32_MAX);
+}
+
+void stop_wait_arrival_told(void)
+{
+    while (__atomic_load_n(&g_stop.untold, __ATOMIC_SEQ_CST))
+        futex_wait(&g_stop.untold, 1, -1);
 }
 
 static uint32_t add_page(uint64_t *pages, uint32_t count, uint32_t capacity, uint64_t address)

@@ -27,6 +27,12 @@ void stop_park(struct thread *thread, struct ucontext *uc);
 long stop_restore_threads(void);
 /* At the destination: all restored threads go. */
 void stop_release(void);
+/* After that: the source and the host have been told that the program runs here. */
+void stop_arrival_told(void);
+/* The calling program thread is about to end the process.  If the program has just been released it
+ * waits until that was told: an end without a word looks like a move that failed, and the source
+ * has given the program up already. */
+void stop_wait_arrival_told(void);
 /* The stacks and code pages that threads will touch first, as page addresses (for eager sending).
  * Returns how many were written. */
 uint32_t stop_hot_pages(uint64_t *out_pages, uint32_t capacity);

@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 
 #include "enclave/signal.h"
+#include "enclave/stop.h"
 #include "enclave/tables.h"
 
 void thread_table_create(uint32_t process_id)
@@ -141,6 +142,7 @@ long sys_exit(struct call *call)
 
 long sys_exit_group(struct call *call)
 {
+    stop_wait_arrival_told();
     return host_syscall(__NR_exit_group, call->args[0], 0, 0, 0, 0, 0);
 }
 

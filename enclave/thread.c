@@ -16,6 +16,7 @@
 #include "enclave/guard.h"
 #include "enclave/offsets.h"
 #include "enclave/process.h"
+#include "enclave/stop.h"
 #include "enclave/sys_thread.h"
 #include "enclave/tables.h"
 
@@ -204,8 +205,10 @@ _Noreturn void thread_exit(struct thread *thread, uint64_t status)
     }
     __atomic_store_n(&thread->state, THREAD_EXITING, __ATOMIC_RELEASE);
     /* Only one of two threads that end at the same time is the last. */
-    if (__atomic_sub_fetch(&g_tables->threads.live, 1, __ATOMIC_ACQ_REL) == 0)
+    if (__atomic_sub_fetch(&g_tables->threads.live, 1, __ATOMIC_ACQ_REL) == 0) {
+        stop_wait_arrival_told();
         host_syscall(__NR_exit_group, status, 0, 0, 0, 0, 0);
+    }
     g_host.thread_exit();
     __builtin_unreachable();
 }

@@ -202,6 +202,10 @@ void stop_release(void)
     program_release();
 }
 
+void stop_arrival_told(void)
+{
+}
+
 uint32_t stop_hot_pages(uint64_t *out_pages, uint32_t capacity)
 {
     return program_hot_pages(out_pages, capacity);
