@@ -158,6 +158,9 @@ static void fill_in_flight(void)
         MUST(write(g_pair[0], bytes, CHUNK));
         MUST(write(g_pair[1], bytes, CHUNK));
     }
+    MUST(write(g_packets[0], "waits", 5));
+    MUST(send(g_packets[0], "", 0, 0));
+    MUST(write(g_packets[0], bytes, CHUNK));
 }
 
 static void check_in_flight(void)
@@ -172,6 +175,14 @@ static void check_in_flight(void)
                                   chunk_is(g_round + i, bytes),
                               "bytes in a socket pair are lost or changed");
     }
+    VICTIM_CHECK_THAT(recv(g_packets[1], bytes, CHUNK, MSG_DONTWAIT) == 5 &&
+                          !memcmp(bytes, "waits", 5),
+                      "a datagram that waited is wrong");
+    VICTIM_CHECK_THAT(recv(g_packets[1], bytes, CHUNK, MSG_DONTWAIT) == 0,
+                      "an empty datagram that waited is wrong");
+    VICTIM_CHECK_THAT(recv(g_packets[1], bytes, CHUNK, MSG_DONTWAIT) == CHUNK &&
+                          chunk_is(g_round + 19, bytes),
+                      "the last datagram that waited is wrong");
     VICTIM_CHECK_THAT(write(g_packets[0], "one", 3) == 3 && write(g_packets[0], "second", 6) == 6,
                       "a pair for datagrams: %s", strerror(errno));
     VICTIM_CHECK_THAT(recv(g_packets[1], bytes, CHUNK, MSG_DONTWAIT) == 3 &&
