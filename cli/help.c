@@ -35,8 +35,10 @@ static const struct help g_help[] = {
      "  optmig run --name kv --detach -- redis-server --port 7000 --save ''\n"
      "\n"
      "Exit status: the program's own; a shell shows 128 + N if signal N ended it.  0 when it has\n"
-     "moved away.  126 if it cannot be executed, 127 if there is no such program, 1 if the daemon\n"
-     "refuses it (the name is taken), 2 for wrong usage.\n"
+     "moved away, 4 if it has left and its move did not end well; stderr says which.  126 if it\n"
+     "cannot be executed, 127 if there is no such program, 1 if the daemon refuses it (the name "
+     "is\n"
+     "taken), 2 for wrong usage.\n"
      "With --detach: 0 once it has started (then 'optmig status' shows how it ends), 126 and 127\n"
      "as above, 1 if there is no daemon or it did not start for another reason, 2 wrong usage.\n"},
     {"migrate", "move an enclave to another host while it runs",

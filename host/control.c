@@ -117,7 +117,11 @@ static void on_done(const struct om_move_report *report)
         g_link.program_here = true;
     post_locked(event, false);
     g_link.exit_status = status_after_move((enum om_result)report->result);
-    if (report->result != OM_RESULT_MOVED)
+    if (report->result == OM_RESULT_LOST && g_link.said[0])
+        snprintf(g_link.said, sizeof(g_link.said),
+                 "optmig run: the program has left, and its move did not end well: %.300s",
+                 report->reason);
+    else if (report->result != OM_RESULT_MOVED)
         g_link.said[0] = 0;
     g_link.role = ROLE_IDLE;
     g_link.last_phase = OM_PHASE_NONE;
@@ -304,9 +308,9 @@ static void wait_for_work(void)
         receive_orders();
 }
 
-void control_run(int control_fd, bool destination)
+void control_prepare(void)
 {
-    int flags, wake = eventfd(0, EFD_CLOEXEC);
+    int wake = eventfd(0, EFD_CLOEXEC);
 
     if (wake >= 0)
         g_link.wake = host_fd_keep(wake);
@@ -314,10 +318,16 @@ void control_run(int control_fd, bool destination)
         perror("optmig-host: eventfd");
         _exit(1);
     }
-    /* When the program has left, descriptor 2 is no more what it was. */
+    /* The program may close or change descriptor 2, and when it has left it is /dev/null. */
     g_link.words = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
     if (g_link.words >= 0)
         g_link.words = host_fd_keep(g_link.words);
+}
+
+void control_run(int control_fd, bool destination)
+{
+    int flags;
+
     g_link.program_here = !destination;
     if (control_fd >= 0) {
         flags = fcntl(control_fd, F_GETFL);

@@ -60,5 +60,7 @@ void enclave_inspect(struct ecall_inspect *out);
  * errno. */
 int host_fd_keep(int fd);
 
-/* control.c: the link to the daemon.  Runs on the main thread until the process ends. */
+/* control.c: the link to the daemon.  First, before the program can take or close a descriptor: */
+void control_prepare(void);
+/* Then it runs on the main thread until the process ends. */
 _Noreturn void control_run(int control_fd, bool destination);

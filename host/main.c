@@ -157,6 +157,7 @@ int main(int argc, char **argv)
     error = enclave_create(&arguments.enclave, reason);
     if (error)
         fail(&arguments, -EIO, reason[0] ? reason : "the enclave could not be made");
+    control_prepare();
     if (arguments.control_fd >= 0) {
         control_fd = host_fd_keep(arguments.control_fd);
         if (control_fd < 0)
