@@ -19,7 +19,8 @@
 #include "enclave/fd_internal.h"
 
 enum {
-    MEMORY_DEVICES = 1, /* major number of /dev/null and its like */
+    MEMORY_DEVICES = 1,   /* major number of /dev/null and its like */
+    TERMINAL_DEVICES = 5, /* of /dev/tty */
     LINK_bytes = 64,
     /* open(2) does these once; the others describe the open file. */
     ONCE_FLAGS = O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC,
@@ -77,37 +78,47 @@ static void become_stdio(struct open_file *file, int32_t number, const struct st
         (struct fd_stdio){.number = number, .device = status->st_dev, .inode = status->st_ino};
 }
 
-/* Devices without a state of their own: null, zero, full, random, urandom, kmsg. */
-static bool is_stateless_device(const struct stat *status)
+static bool is_device(const struct stat *status, uint32_t major, uint32_t minor)
 {
-    uint32_t minor = (status->st_rdev & 0xff) | (status->st_rdev >> 12 & ~0xffULL);
-
-    return (status->st_rdev >> 8 & 0xfff) == MEMORY_DEVICES && minor >= 3 && minor != 4 &&
-           minor < 12;
+    return (status->st_rdev >> 8 & 0xfff) == major &&
+           ((status->st_rdev & 0xff) | (status->st_rdev >> 12 & ~0xffULL)) == minor;
 }
 
+/* The same at every host, and nothing is kept about who has opened it: null, zero, full, random,
+ * urandom. */
+static bool is_stateless_device(const struct stat *status)
+{
+    static const uint8_t minors[] = {3, 5, 7, 8, 9};
+
+    for (size_t i = 0; i < sizeof(minors); i++)
+        if (is_device(status, MEMORY_DEVICES, minors[i]))
+            return true;
+    return false;
+}
+
+/* The terminal that it was started on is /dev/null at the destination, as standard input is, by
+ * whichever name the program has opened it again. */
 static void classify_device(int32_t fd, struct open_file *file, const struct stat *status,
                             const char *link)
 {
     struct termios terminal;
     char what[FD_NAME_bytes];
+    int32_t number;
 
-    if (is_stateless_device(status))
+    if (file->flags & O_PATH || is_stateless_device(status))
         return;
-    /* The terminal that it was started on is /dev/null at the destination, as standard input is. */
-    if (fd_kernel(__NR_ioctl, (uint64_t)fd, TCGETS, fd_address_of(&terminal), 0) == 0) {
-        int32_t number;
-
-        if (fd_is_inherited(status->st_dev, status->st_ino, &number) ||
-            strcmp(link, "/dev/tty") == 0) {
-            become_stdio(file, NO_NUMBER, status);
-            return;
-        }
-        str_format(what, sizeof(what), "%s, a terminal that it opened itself", link);
+    if (fd_is_inherited(status->st_dev, status->st_ino, &number)) {
+        become_stdio(file, number, status);
+    } else if (is_device(status, TERMINAL_DEVICES, 0)) {
+        become_stdio(file, NO_NUMBER, status);
     } else {
-        str_format(what, sizeof(what), "%s, a device", link);
+        bool is_terminal =
+            fd_kernel(__NR_ioctl, (uint64_t)fd, TCGETS, fd_address_of(&terminal), 0) == 0;
+
+        str_format(what, sizeof(what), "%s, %s", link,
+                   is_terminal ? "a terminal that it opened itself" : "a device");
+        unsupported(file, what);
     }
-    unsupported(file, what);
 }
 
 /* What a file opened by path turns out to be. */
@@ -127,10 +138,7 @@ static void classify_plain(int32_t fd, struct open_file *file, const struct stat
         file->kind = FD_DIRECTORY;
         break;
     case S_IFCHR:
-        if (fd_is_inherited(status->st_dev, status->st_ino, &number))
-            become_stdio(file, number, status);
-        else if (!(file->flags & O_PATH))
-            classify_device(fd, file, status, link);
+        classify_device(fd, file, status, link);
         break;
     case S_IFIFO:
         if (fd_is_inherited(status->st_dev, status->st_ino, &number))
@@ -450,20 +458,26 @@ long fd_plain_restore(struct open_file *file)
     return fd_place(fd, file->fd);
 }
 
-/* The host process's own 0, 1 and 2 were put aside; 0 is the daemon's, which says nothing. */
 bool fd_is_output(const struct open_file *file)
 {
     return fd_find(1) == file || fd_find(2) == file;
 }
 
+/* A terminal is one open file for all three, and has one name if it is opened again, as by
+ * /dev/stderr: what is written must not be lost. */
+static bool is_for_output(const struct open_file *file)
+{
+    return fd_is_output(file) || (file->flags & O_ACCMODE) == O_WRONLY;
+}
+
+/* The host process's own 0, 1 and 2 were put aside; 0 is the daemon's, which says nothing. */
 long fd_stdio_restore(struct open_file *file, const long kept[3])
 {
     int32_t number = file->stdio.number;
     long fd = -EBADF;
     struct stat status;
 
-    /* A terminal is one open file for all three: what is written must not be lost. */
-    if (number == 0 && fd_is_output(file))
+    if (number == 0 && is_for_output(file))
         fd = fd_control(kept[1], F_DUPFD, 0);
     else if (number == 1 || number == 2)
         fd = fd_control(kept[number], F_DUPFD, 0);

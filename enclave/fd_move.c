@@ -236,7 +236,7 @@ static void restore_input(void)
         return;
     null = host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0);
     if (null >= 0)
-        fd_kernel(__NR_dup3, (uint64_t)null, 0, 0, 0);
+        fd_kernel(__NR_dup3, (uint64_t)null, 0, fd_state()->entries[0].cloexec ? O_CLOEXEC : 0, 0);
     fd_close_number(null);
 }
 
@@ -280,6 +280,8 @@ long fd_restore(struct fd_obstacle *out_obstacle)
                          "fd %d: this host allows only %u descriptors", (int)state->limit - 1,
                          fd_numbers_end());
     state->shared = 0;
+    /* Another machine can have other files with these numbers. */
+    memset(state->inherited, 0, sizeof(state->inherited));
     fd_look_around();
     for (long fd = 0; fd < STANDARD; fd++)
         kept[fd] = fd_move_up(fd);

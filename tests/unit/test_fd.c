@@ -6,6 +6,7 @@
  */
 #include "tests/unit/fd_fixture.h"
 
+#include <asm/ioctls.h>
 #include <asm/poll.h>
 #include <asm/stat.h>
 #include <linux/close_range.h>
@@ -749,13 +750,27 @@ static void check_nothing(void)
 
 static void test_obstacles(void **state)
 {
-    long fd;
+    int32_t unlocked = 0;
+    long fd, slave;
 
     (void)state;
     fixture_file("gone", "");
     fd = open_new("gone", O_RDONLY);
     K(__NR_unlink, A(fixture_path("gone")));
     expect_obstacle("gone, deleted): an open but deleted file");
+    P(sys_close, (uint64_t)fd);
+    fd = P(sys_open, A("/dev/ptmx"), O_RDWR | O_NOCTTY);
+    assert_true(fd >= 0);
+    expect_obstacle("/dev/ptmx, a terminal that it opened itself) cannot be moved");
+    K(__NR_ioctl, (uint64_t)fd, TIOCSPTLCK, A(&unlocked));
+    slave = K(__NR_ioctl, (uint64_t)fd, TIOCGPTPEER, O_RDWR | O_NOCTTY);
+    assert_true(slave >= 0);
+    P(sys_close, (uint64_t)fd);
+    expect_obstacle("/dev/pts/");
+    K(__NR_close, (uint64_t)slave);
+    fd = P(sys_open, A("/dev/kmsg"), O_WRONLY);
+    if (fd >= 0)
+        expect_obstacle("/dev/kmsg, a device) cannot be moved");
     P(sys_close, (uint64_t)fd);
     fd = P(sys_memfd_create, A("m"), 0);
     expect_obstacle("memfd_create");
