@@ -548,8 +548,19 @@ class Foreground(DaemonTest):
         self.assertTrue(until(lambda: a.enclaves().get("sleep", {}).get("state") == "running"))
         self.assertEqual(self.migrate(a, b.address, name="sleep")[0], 0)
         self.assertEqual(process.wait(PATIENCE), 0)
-        self.assertIn("has been moved to " + b.address, process.stderr.read())
+        self.assertEqual(process.stderr.read().count("has been moved to " + b.address), 1)
         self.assertEqual(b.enclaves()["sleep"]["state"], "running")
+
+    def test_lost_on_its_way(self):
+        a, b = self.pair()
+        process = a.start("run", "sleep", "1000", stderr=subprocess.PIPE, text=True,
+                          environment={"FAKE_SOURCE": "lost@postcopy"})
+        self.processes.append(process)
+        self.assertTrue(until(lambda: a.enclaves().get("sleep", {}).get("state") == "running"))
+        self.assertEqual(self.migrate(a, b.address, name="sleep")[0], 4)
+        self.assertEqual(process.wait(PATIENCE), 4)
+        words = process.stderr.read()
+        self.assertEqual((words.count("did not end well"), words.count("has been moved")), (1, 0), words)
 
 
 class Usage(DaemonTest):
