@@ -100,6 +100,7 @@ struct fd_tcp {
     uint32_t segment, timestamp, unsent;        /* unsent: so much at the end of written */
     uint32_t window[5];                         /* struct tcp_repair_window */
     uint32_t send_buffer, receive_buffer, buffers_locked;
+    uint32_t threshold, clamp; /* tcpi_rcv_ssthresh, TCP_WINDOW_CLAMP */
     struct fd_data received, written;
 };
 

@@ -155,6 +155,8 @@ static long read_parameters(long fd, struct fd_tcp *tcp)
     tcp->options = info.tcpi_options;
     tcp->send_scale = info.tcpi_snd_wscale;
     tcp->receive_scale = info.tcpi_rcv_wscale;
+    tcp->threshold = info.tcpi_rcv_ssthresh;
+    get_level(fd, IPPROTO_TCP, TCP_WINDOW_CLAMP, &tcp->clamp, sizeof(tcp->clamp));
     get_level(fd, SOL_SOCKET, SO_SNDBUF, &tcp->send_buffer, sizeof(tcp->send_buffer));
     get_level(fd, SOL_SOCKET, SO_RCVBUF, &tcp->receive_buffer, sizeof(tcp->receive_buffer));
     get_level(fd, SOL_SOCKET, SO_BUF_LOCK, &tcp->buffers_locked, sizeof(tcp->buffers_locked));
@@ -319,6 +321,24 @@ static long write_options(long fd, const struct fd_tcp *tcp)
                      count * (uint32_t)sizeof(options[0]));
 }
 
+/* How large a window the kernel offers follows from a threshold that no call sets: a larger clamp
+ * raises it to the present window.  Without that a peer with large segments (loopback: 64 KiB)
+ * waits for a window that never comes. */
+static long write_window(long fd, const struct fd_tcp *tcp)
+{
+    enum { RECEIVE_WINDOW = 3 }; /* tcp_repair_window.rcv_wnd */
+    uint32_t window[OM_ARRAY_LENGTH(tcp->window)];
+
+    memcpy(window, tcp->window, sizeof(window));
+    window[RECEIVE_WINDOW] = OM_MAX(tcp->threshold, window[RECEIVE_WINDOW]);
+    if (tcp->clamp > tcp->threshold + 1 &&
+        set_level(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window, sizeof(window)) == 0) {
+        set(fd, TCP_WINDOW_CLAMP, (int)tcp->clamp - 1);
+        set(fd, TCP_WINDOW_CLAMP, (int)tcp->clamp);
+    }
+    return set_level(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, tcp->window, sizeof(tcp->window));
+}
+
 /* As it was at the source, and silent. */
 static long build(long fd, const struct open_file *file)
 {
@@ -343,16 +363,14 @@ static long build(long fd, const struct open_file *file)
         error = write_options(fd, tcp);
     if (!error)
         error = set(fd, TCP_TIMESTAMP, (int)tcp->timestamp);
-    if (!error && (tcp->received.length || tcp->written.length))
-        set_buffers(fd, 2 * tcp->written.length + BUFFER_SPARE_bytes,
-                    2 * tcp->received.length + BUFFER_SPARE_bytes);
+    if (!error)
+        set_buffers(fd, OM_MAX(2 * tcp->written.length + BUFFER_SPARE_bytes, tcp->send_buffer / 2),
+                    OM_MAX(2 * tcp->received.length + BUFFER_SPARE_bytes, tcp->receive_buffer / 2));
     if (!error)
         error = write_queue(fd, TCP_RECV_QUEUE, &tcp->received, tcp->received.length);
     if (!error)
         error = write_queue(fd, TCP_SEND_QUEUE, &tcp->written, sent);
-    if (!error)
-        error = set_level(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, tcp->window, sizeof(tcp->window));
-    return error;
+    return error ? error : write_window(fd, tcp);
 }
 
 long fd_tcp_restore(struct open_file *file)
@@ -397,7 +415,7 @@ void fd_tcp_release(struct open_file *file)
         error = write_all(file->fd, written + sent, tcp->written.length - sent);
     if (error)
         log_error("fd %d, a connection: what was to be sent is lost (error %ld)", file->fd, -error);
-    if (made && (tcp->received.length || tcp->written.length))
+    if (made)
         restore_buffers(file);
     if (made && (file->socket.shut & SHUT_READING))
         fd_kernel(__NR_shutdown, (uint64_t)file->fd, 0, 0, 0);
