@@ -207,10 +207,11 @@ static void unlink_second_names(void)
     }
 }
 
-/* The host process's standard descriptors stay in use, so that nothing else gets their numbers. */
+/* The host process's standard descriptors stay in use, so that nothing else gets their numbers.
+ * Standard error is that of its start again: it has to say where the program went. */
 void fd_close_all(void)
 {
-    enum { STANDARD = 3 };
+    enum { STANDARD = 3, STANDARD_ERROR = 2 };
     long null = fd_move_up(
         host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
 
@@ -218,6 +219,8 @@ void fd_close_all(void)
     forget_shared();
     for (uint64_t fd = 0; null >= 0 && fd < STANDARD; fd++)
         fd_kernel(__NR_dup3, (uint64_t)null, fd, 0, 0);
+    if (g_facts.log_fd >= 0)
+        fd_kernel(__NR_dup3, (uint64_t)g_facts.log_fd, STANDARD_ERROR, 0, 0);
     fd_close_number(null);
     fd_kernel(__NR_close_range, STANDARD, g_facts.host_fd_base - 1, 0, 0);
 }
