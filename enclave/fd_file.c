@@ -94,11 +94,19 @@ static void classify_device(int32_t fd, struct open_file *file, const struct sta
 
     if (is_stateless_device(status))
         return;
+    /* The terminal that it was started on is /dev/null at the destination, as standard input is. */
     if (fd_kernel(__NR_ioctl, (uint64_t)fd, TCGETS, fd_address_of(&terminal), 0) == 0) {
-        become_stdio(file, NO_NUMBER, status);
-        return;
+        int32_t number;
+
+        if (fd_is_inherited(status->st_dev, status->st_ino, &number) ||
+            strcmp(link, "/dev/tty") == 0) {
+            become_stdio(file, NO_NUMBER, status);
+            return;
+        }
+        str_format(what, sizeof(what), "%s, a terminal that it opened itself", link);
+    } else {
+        str_format(what, sizeof(what), "%s, a device", link);
     }
-    str_format(what, sizeof(what), "%s, a device", link);
     unsupported(file, what);
 }
 
@@ -443,13 +451,21 @@ long fd_plain_restore(struct open_file *file)
 }
 
 /* The host process's own 0, 1 and 2 were put aside; 0 is the daemon's, which says nothing. */
+bool fd_is_output(const struct open_file *file)
+{
+    return fd_find(1) == file || fd_find(2) == file;
+}
+
 long fd_stdio_restore(struct open_file *file, const long kept[3])
 {
     int32_t number = file->stdio.number;
     long fd = -EBADF;
     struct stat status;
 
-    if (number == 1 || number == 2)
+    /* A terminal is one open file for all three: what is written must not be lost. */
+    if (number == 0 && fd_is_output(file))
+        fd = fd_control(kept[1], F_DUPFD, 0);
+    else if (number == 1 || number == 2)
         fd = fd_control(kept[number], F_DUPFD, 0);
     if (fd < 0)
         fd = host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0);

@@ -147,6 +147,7 @@ long fd_plain_restore(struct open_file *file);
 long fd_plain_open(const char *path, uint32_t flags,
                    uint32_t type); /* as at restore; fd or -errno */
 long fd_stdio_restore(struct open_file *file, const long kept[3]);
+bool fd_is_output(const struct open_file *file); /* descriptor 1 or 2 refers to it */
 long fd_classify_inherited(int32_t fd, struct open_file *out);
 long fd_locks_restore(struct fd_obstacle *out); /* all of them */
 void fd_locks_share(bool share);                /* source: released, or taken again */
@@ -203,12 +204,18 @@ void fd_tcp_silence(long fd, bool silent);   /* drops what comes in */
 void fd_tcp_leave(const struct open_file *file);
 void fd_tcp_fill_holes(void);
 
+/* fd_catch.c: before the first connection is held; after connections are released, here or there.
+ */
+void fd_catch_begin(void);
+void fd_catch_send_on(void);
+
 /* fd_pair.c */
 long fd_pair_capture(struct open_file *file, struct fd_obstacle *out);
 long fd_pair_restore(struct open_file *file);
 /* What setsockopt was given, for a new socket at the destination. Locked. */
 void fd_option_record(struct open_file *file, int32_t level, int32_t name, const void *value,
                       uint32_t length);
+void fd_options_copy(struct open_file *to, const struct open_file *from); /* Locked. */
 /* NULL: never set, or not recorded. Locked. */
 const struct fd_option *fd_option_find(const struct open_file *file, int32_t level, int32_t name);
 int32_t fd_option_number(const struct open_file *file, int32_t level,

@@ -125,6 +125,8 @@ long fd_capture(struct fd_obstacle *out_obstacle)
         return fd_refuse(out_obstacle, -1, error, "the list of descriptors cannot be read");
     state->data_used = 0;
     state->lock_count = 0;
+    if (!state->give_up_connections)
+        fd_catch_begin();
     walk = fd_walk();
     while (!error && (file = fd_walk_next(&walk)))
         error = capture_one(file, out_obstacle);
@@ -224,6 +226,20 @@ static long restore_objects(const long kept[3], struct fd_obstacle *out)
     return OM_MIN(error, 0);
 }
 
+/* Standard input, if it shared its open file with the output, which goes to the log now. */
+static void restore_input(void)
+{
+    const struct open_file *file = fd_find(0);
+    long null;
+
+    if (!file || file->kind != FD_STDIO || !fd_is_output(file))
+        return;
+    null = host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0);
+    if (null >= 0)
+        fd_kernel(__NR_dup3, (uint64_t)null, 0, 0, 0);
+    fd_close_number(null);
+}
+
 static void restore_numbers(void)
 {
     const struct fd_state *state = fd_state();
@@ -236,6 +252,7 @@ static void restore_numbers(void)
         if (file && state->entries[fd].cloexec)
             fd_control(fd, F_SETFD, FD_CLOEXEC);
     }
+    restore_input();
 }
 
 static long restore_relations(struct fd_obstacle *out)

@@ -98,7 +98,7 @@ static void give_up_socket(const struct open_file *file)
         redirect(file, g_nothing, true);
 }
 
-static void take_socket_again(struct open_file *file, const char *what)
+static bool take_socket_again(struct open_file *file, const char *what)
 {
     long error;
 
@@ -107,12 +107,13 @@ static void take_socket_again(struct open_file *file, const char *what)
     while ((error == -EADDRINUSE || error == -EADDRNOTAVAIL) && fd_wait_for_destination());
     if (error < 0) {
         log_error("fd %d, %s is lost (error %ld)", file->fd, what, -error);
-        return;
+        return false;
     }
     redirect(file, file->fd, false);
     if (fd_state()->entries[file->fd].cloexec)
         fd_control(file->fd, F_SETFD, FD_CLOEXEC);
     fd_epoll_rejoin(file);
+    return true;
 }
 
 static void share_unix(struct open_file *file, bool share)
@@ -137,8 +138,11 @@ static void share_connection(struct open_file *file, bool share)
     if (share) {
         fd_tcp_leave(file);
         give_up_socket(file);
-    } else {
-        take_socket_again(file, "a connection");
+    } else if (!take_socket_again(file, "a connection")) {
+        file->socket.tcp.held = false; /* then the program finds it reset */
+        fd_socket_restore_begin();
+        take_socket_again(file, "a connection, even its reset");
+        fd_socket_restore_end();
     }
 }
 
@@ -187,6 +191,7 @@ void fd_uncapture(void)
     if (fd_state()->shared)
         share_all(false);
     fd_release();
+    fd_catch_send_on();
 }
 
 static void unlink_second_names(void)
@@ -207,20 +212,18 @@ static void unlink_second_names(void)
     }
 }
 
-/* The host process's standard descriptors stay in use, so that nothing else gets their numbers.
- * Standard error is that of its start again: it has to say where the program went. */
+/* The host process's standard descriptors stay in use, so that nothing else gets their numbers. */
 void fd_close_all(void)
 {
-    enum { STANDARD = 3, STANDARD_ERROR = 2 };
+    enum { STANDARD = 3 };
     long null = fd_move_up(
         host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
 
     unlink_second_names();
     forget_shared();
+    fd_catch_send_on();
     for (uint64_t fd = 0; null >= 0 && fd < STANDARD; fd++)
         fd_kernel(__NR_dup3, (uint64_t)null, fd, 0, 0);
-    if (g_facts.log_fd >= 0)
-        fd_kernel(__NR_dup3, (uint64_t)g_facts.log_fd, STANDARD_ERROR, 0, 0);
     fd_close_number(null);
     fd_kernel(__NR_close_range, STANDARD, g_facts.host_fd_base - 1, 0, 0);
 }

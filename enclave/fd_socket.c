@@ -113,6 +113,15 @@ const struct fd_option *fd_option_find(const struct open_file *file, int32_t lev
     return NULL;
 }
 
+void fd_options_copy(struct open_file *to, const struct open_file *from)
+{
+    for (uint32_t index = from->socket.first_option; index; index = option_at(index)->next) {
+        const struct fd_option *option = option_at(index);
+
+        fd_option_record(to, option->level, option->name, option->value, option->length);
+    }
+}
+
 int32_t fd_option_number(const struct open_file *file, int32_t level, int32_t name)
 {
     const struct fd_option *option = fd_option_find(file, level, name);

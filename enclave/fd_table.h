@@ -21,7 +21,7 @@ enum {
     FD_LOCKS_MAX = 4096,     /* file locks held */
     FD_PATHS_bytes = 16 << 20,
     FD_DATA_bytes = 512 << 20, /* contents of pipes and sockets at the stop */
-    FD_ADDRESS_bytes = 124,   /* of a socket; the longest that moves is a unix one, 110 */
+    FD_ADDRESS_bytes = 124,    /* of a socket; the longest that moves is a unix one, 110 */
     FD_OPTION_bytes = 32,
     FD_NAME_bytes = 120,
 };

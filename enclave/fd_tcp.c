@@ -14,7 +14,8 @@
  *   destination, restored  the connection is there, in repair mode and behind the filter: silent.
  *   destination, released  after the start token: the filter goes, repair mode ends with a window
  *                          probe, and what the program had written but the kernel not yet sent is
- *                          sent.  The peer repeats what was dropped.
+ *                          sent.  What the peer sent meanwhile was caught by the source and is
+ *                          sent on (fd_catch.c), or the peer repeats it.
  *
  * If the move fails the source does the same as the destination, with its own record.
  *
@@ -184,9 +185,7 @@ static long hold(struct open_file *file)
     error = read_parameters(file->fd, tcp);
     if (!error)
         error = read_queues(file->fd, tcp);
-    if (!error)
-        fd_socket_local(file->fd, &file->socket.local);
-    if (!error)
+    if (!error) /* fd_catch_begin has asked for the local one */
         fd_socket_peer(file->fd, &file->socket.peer);
     return error;
 }

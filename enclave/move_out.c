@@ -626,6 +626,11 @@ static long postcopy(void)
 /* Nothing of the move remains; the program runs on. */
 static void undo(void)
 {
+    /* What the destination may have made already, it has to give back first. */
+    bool told = g_out.captured;
+
+    if (told)
+        sealed_give_up(MESSAGE_ABORT, g_out.report.reason);
     if (g_out.captured)
         fd_uncapture();
     if (g_out.stopped)
@@ -635,7 +640,8 @@ static void undo(void)
     source_watch_discards(false);
     tracker_end();
     /* The destination is told if it still listens; it cannot start without a token in any case. */
-    sealed_give_up(MESSAGE_ABORT, g_out.report.reason);
+    if (!told)
+        sealed_give_up(MESSAGE_ABORT, g_out.report.reason);
 }
 
 static long run(void)

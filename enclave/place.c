@@ -17,6 +17,7 @@
 #include <asm/unistd.h>
 #include <linux/fcntl.h>
 #include <linux/mman.h>
+#include <linux/uio.h>
 
 #include "enclave/move_role.h"
 #include "enclave/tables.h"
@@ -27,6 +28,7 @@ enum {
     ADVICES_MAX = 4096,
     PREFAULT_RUNS_MAX = 256,
     PREFAULT_STEP_pages = 512,
+    DISCARD_BATCH = 512, /* ranges; the kernel takes 1024 */
 };
 
 static struct {
@@ -429,14 +431,43 @@ long place_huge(const uint8_t *body, size_t length)
     return error;
 }
 
-/* Gives back the contents of all ranges. */
-static long discard(uint32_t count)
+/* Many ranges in one call, a third of the price: process_madvise(2) on the own process, Linux 6.14.
+ * False: not all of them are done, or it cannot say. */
+static bool discard_together(const struct message_range *ranges, uint32_t count)
+{
+    enum { PIDFD_OWN_PROCESS = -20000 }; /* PIDFD_SELF_THREAD_GROUP, not in older headers */
+    struct iovec parts[DISCARD_BATCH];
+    uint64_t bytes = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        parts[i].iov_base = (void *)(uintptr_t)(ranges[i].first_page << OM_PAGE_SHIFT);
+        parts[i].iov_len = ranges[i].count << OM_PAGE_SHIFT;
+        bytes += parts[i].iov_len;
+    }
+    return host_syscall(__NR_process_madvise, (uint64_t)(int64_t)PIDFD_OWN_PROCESS,
+                        (uint64_t)(uintptr_t)parts, count, MADV_DONTNEED, 0, 0) == (long)bytes;
+}
+
+static long discard_singly(const struct message_range *ranges, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (advise(g_place.ranges[i].first_page,
-                   g_place.ranges[i].first_page + g_place.ranges[i].count, MADV_DONTNEED))
+        if (advise(ranges[i].first_page, ranges[i].first_page + ranges[i].count, MADV_DONTNEED))
             return -ENOMEM;
     return 0;
+}
+
+/* Gives back the contents of all ranges: the program stands still while the last ones go. */
+static long discard(uint32_t count)
+{
+    long error = 0;
+
+    for (uint32_t i = 0; i < count && !error; i += DISCARD_BATCH) {
+        uint32_t batch = OM_MIN(count - i, (uint32_t)DISCARD_BATCH);
+
+        if (!discard_together(g_place.ranges + i, batch))
+            error = discard_singly(g_place.ranges + i, batch);
+    }
+    return error;
 }
 
 long place_drop(const uint8_t *body, size_t length)

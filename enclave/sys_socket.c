@@ -198,6 +198,23 @@ static long wait_for_connection(struct call *call, uint64_t fd, uint64_t deadlin
     return result == 0 ? -EAGAIN : result;
 }
 
+/* The kernel gives a connection what was set on its listener; a new one at the destination has to
+ * be told. */
+static void inherit_options(uint64_t listener, long connection)
+{
+    const struct open_file *from;
+    struct open_file *to;
+
+    if (connection < 0)
+        return;
+    lock_take(&fd_state()->lock);
+    from = find_socket(listener);
+    to = find_socket((uint64_t)connection);
+    if (from && to && fd_socket_listens_tcp(from))
+        fd_options_copy(to, from);
+    lock_release(&fd_state()->lock);
+}
+
 static long accept_connection(struct call *call, uint32_t flags)
 {
     const uint64_t args[6] = {call->args[0], call->args[1], call->args[2], flags, 0, 0};
@@ -219,7 +236,9 @@ static long accept_connection(struct call *call, uint32_t flags)
         if (result < 0)
             break;
     }
-    return fd_made(result, &accepting.model, flags & O_CLOEXEC);
+    result = fd_made(result, &accepting.model, flags & O_CLOEXEC);
+    inherit_options(fd, result);
+    return result;
 }
 
 long sys_accept(struct call *call)

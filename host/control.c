@@ -38,6 +38,7 @@ static struct {
     pthread_mutex_t lock; /* protects everything below except reader and said */
     int fd;               /* -1: there is no daemon */
     int wake;             /* eventfd: the main thread has something to do */
+    int words;            /* standard error as it was at the start */
     struct line_writer writer;
     enum role role;
     bool program_here;   /* it runs in this process, or ran here until a move */
@@ -272,7 +273,7 @@ static _Noreturn void leave(int status)
         if (poll(&wait, 1, LAST_WORDS_TIMEOUT_ms) <= 0)
             break;
     if (g_link.said[0])
-        dprintf(STDERR_FILENO, "%s\n", g_link.said);
+        dprintf(g_link.words, "%s\n", g_link.said);
     _exit(status);
 }
 
@@ -313,6 +314,10 @@ void control_run(int control_fd, bool destination)
         perror("optmig-host: eventfd");
         _exit(1);
     }
+    /* When the program has left, descriptor 2 is no more what it was. */
+    g_link.words = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    if (g_link.words >= 0)
+        g_link.words = host_fd_keep(g_link.words);
     g_link.program_here = !destination;
     if (control_fd >= 0) {
         flags = fcntl(control_fd, F_GETFL);

@@ -36,6 +36,7 @@ class Client(threading.Thread):
     def connect(self):
         connection = socket.create_connection(("127.0.0.1", self.port), LIMIT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.socket = connection
         return connection
 
     def run(self):
@@ -58,11 +59,14 @@ class Client(threading.Thread):
     def end(self):
         pass
 
+    def repeated(self):
+        """Segments that this side has had to send again (tcpi_total_retrans)."""
+        return struct.unpack_from("=I", self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
+
 
 class Redis(Client):
     def begin(self):
-        self.socket = self.connect()
-        self.file = self.socket.makefile("rb")
+        self.file = self.connect().makefile("rb")
         self.depth = 16 if self.number % 4 == 3 else 1
         key = b"client:%d" % self.number
         self.request = b"*2\r\n$4\r\nINCR\r\n$%d\r\n%s\r\n" % (len(key), key)
@@ -78,8 +82,7 @@ class Stream(Client):
     WORDS = 1024
 
     def begin(self):
-        self.socket = self.connect()
-        self.file = self.socket.makefile("rb")
+        self.file = self.connect().makefile("rb")
         self.sent = 0
         self.under_way = threading.Semaphore([1, 8, 64, 1000][self.number % 4])
         self.writer = threading.Thread(target=self.write)
@@ -121,7 +124,8 @@ class Tls(Client):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-        self.file = context.wrap_socket(self.connect()).makefile("rwb")
+        self.socket = context.wrap_socket(self.connect())
+        self.file = self.socket.makefile("rwb")
 
     def turn(self):
         text = b"%d is what connection %d says" % (self.answers, self.number)
@@ -134,6 +138,7 @@ class Http(Client):
     def begin(self):
         self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
         self.connection.connect()
+        self.socket = self.connection.sock
         self.connection.auto_open = 0  # A closed connection is an error, not a reason for another one.
         with open(os.environ["FILE"], "rb") as file:
             self.contents = file.read()
@@ -155,11 +160,14 @@ def main():
     over.set()
     for client in clients:
         client.join(2 * LIMIT_S)
+        if client.error:
+            continue
         if client.is_alive() and not client.error:
             client.error = "connection %d hangs after %d answers" % (client.number, client.answers)
     errors = [client.error for client in clients if client.error]
-    print("%d connections, %d answers, longest wait %.0f ms" % (
-        count, sum(client.answers for client in clients), 1000 * max(client.longest for client in clients)))
+    print("%d connections, %d answers, longest wait %.0f ms, %d segments repeated" % (
+        count, sum(client.answers for client in clients), 1000 * max(client.longest for client in clients),
+        sum(client.repeated() for client in clients if not client.error)))
     for error in errors[:5]:
         print(error)
     if errors or not all(client.answers for client in clients):

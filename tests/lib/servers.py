@@ -5,7 +5,7 @@
   servers.py PROTOCOL PORT write STOP-FILE LOG   until the file exists: writes, each acknowledged one logged
   servers.py PROTOCOL PORT verify COUNT LOG      the data and every acknowledged write are there; prints how many
 
-Connections do not survive a move: the writer connects again, and a write whose answer did not come counts
+If a connection is lost the writer connects again, and a write whose answer did not come counts
 neither as done nor as not done.  PROTOCOL is redis or memcached.
 """
 import os
