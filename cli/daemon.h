@@ -204,6 +204,9 @@ void enclave_add_move(struct enclave *enclave, const json_t *report);
  */
 void enclave_check_ended(struct enclave *enclave);
 
+/* By SIGSTOP or Ctrl-Z, and its host process with it: it takes no orders then. */
+bool enclave_stopped(const struct enclave *enclave);
+
 /* ---- daemon_spawn.c ---- */
 struct spawn {
     char *path;            /* NULL: receive */

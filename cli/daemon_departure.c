@@ -288,7 +288,9 @@ static json_t *make_order(const struct departure *departure)
 
     snprintf(session, sizeof(session), "%016llx", (unsigned long long)departure->session);
     if (enclave->attached && !enclave->quiet)
-        snprintf(note, sizeof(note), "optmig run: %s has been moved to %s and runs on there",
+        snprintf(note, sizeof(note),
+                 "optmig run: %s has been moved to %s and runs on there; it gets no more "
+                 "input from here, and what it writes goes to the log there",
                  enclave->name, departure->to);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s}", "order", "move_out", "session",
                      session, "mode", mode_name((int)departure->mode), "tracker",

@@ -138,6 +138,21 @@ uint64_t enclave_memory(const struct enclave *enclave)
     return pages * OM_PAGE_SIZE;
 }
 
+bool enclave_stopped(const struct enclave *enclave)
+{
+    char path[64], state = 0;
+    FILE *file;
+
+    snprintf(path, sizeof(path), "/proc/%d/status", (int)enclave->pid);
+    file = fopen(path, "re");
+    while (file && state == 0 && !feof(file))
+        if (fscanf(file, "State: %c", &state) != 1)
+            (void)!fscanf(file, "%*[^\n]%*c");
+    if (file)
+        fclose(file);
+    return state == 'T';
+}
+
 uint64_t enclaves_memory(const struct daemon *daemon)
 {
     uint64_t total = 0;

@@ -505,11 +505,14 @@ static void request_signal(struct requester *requester, const json_t *request)
     struct enclave *enclave = find_live(requester, request);
     const int signal = (int)line_number(request, "signal", 0);
 
-    if (!enclave || refuse_while_moving(requester, enclave))
+    /* A host process that is stopped does not move on: SIGCONT must reach it in a move too. */
+    const bool any_time = signal == SIGCONT && enclave && enclave->state == ENCLAVE_MOVING;
+
+    if (!enclave || (!any_time && refuse_while_moving(requester, enclave)))
         return;
     if (signal < 1 || signal > 31)
         reply_error(requester, NULL, "signal must be 1 to 31");
-    else if (enclave->state != ENCLAVE_RUNNING)
+    else if (enclave->state != ENCLAVE_RUNNING && !any_time)
         reply_error(requester, NULL, "%s does not run yet", enclave->name);
     else if (!enclave_signal(enclave, signal))
         reply_error(requester, NULL, "%s cannot be signalled: %s", enclave->name, strerror(errno));
@@ -610,6 +613,9 @@ static void request_migrate(struct requester *requester, const json_t *request)
         wait_until_settled(requester, enclave, request);
     } else if (!enclave->link) {
         refuse_move(requester, request, NULL, "the host process of %s has closed its link", name);
+    } else if (enclave_stopped(enclave)) {
+        refuse_move(requester, request, "optmig signal NAME CONT lets it go on, or fg in its shell",
+                    "%s is stopped (by Ctrl-Z or SIGSTOP)", name);
     } else {
         conn_send(requester->conn, json_pack("{s:s, s:s, s:i}", "event", "accepted", "name", name,
                                              "pid", (int)enclave->pid));

@@ -31,7 +31,8 @@ static long check_identity(const Elf64_Ehdr *header, const struct verdict *verdi
     const unsigned char *ident = header->e_ident;
 
     if (memcmp(ident, ELFMAG, SELFMAG))
-        return refuse(verdict, "not an x86-64 ELF executable (bad magic)");
+        return refuse(verdict,
+                      "not an x86-64 ELF executable (bad magic), nor a script that begins with #!");
     if (ident[EI_CLASS] != ELFCLASS64)
         return refuse(verdict, "not an x86-64 ELF executable (%s)",
                       ident[EI_CLASS] == ELFCLASS32 ? "32-bit" : "bad class");
@@ -56,7 +57,8 @@ long elf_decode_header(const uint8_t *head, size_t size, uint64_t file_size, str
 
     memset(out, 0, sizeof(*out));
     if (size < SELFMAG || memcmp(head, ELFMAG, SELFMAG))
-        return refuse(&verdict, "not an x86-64 ELF executable (bad magic)");
+        return refuse(&verdict,
+                      "not an x86-64 ELF executable (bad magic), nor a script that begins with #!");
     if (size < sizeof(header))
         return refuse(&verdict, "truncated ELF header");
     memcpy(&header, head, sizeof(header));

@@ -211,6 +211,10 @@ long fd_classify_inherited(int32_t fd, struct open_file *out)
     if (error)
         return error;
     *out = (struct open_file){.flags = (uint32_t)fd_control(fd, F_GETFL, 0)};
+    /* A file that is read from goes along like any other: in its place /dev/null would be taken for
+     * its end. */
+    if ((status.st_mode & S_IFMT) == S_IFREG && (out->flags & O_ACCMODE) == O_RDONLY)
+        return fd_classify(fd, out);
     become_stdio(out, fd, &status);
     if (fd < 3)
         fd_state()->inherited[fd] = out->stdio;

@@ -754,6 +754,18 @@ class Refused(DaemonTest):
         self.refused(a, b.address, "not running any more", alive=False)
         self.refused(a, b.address, "no enclave is called", name="kw", alive=False)
 
+    def test_stopped(self):
+        a, b = self.pair()
+        self.detach(a)
+        self.assertEqual(a.run("signal", "kv", "STOP").returncode, 0)
+        pid = a.enclaves()["kv"]["pid"]
+        os.kill(pid, signal.SIGSTOP)  # The fake's program is another process.
+        with open("/proc/%d/status" % pid) as status:
+            self.assertTrue(until(lambda: status.seek(0) == 0 and "T (stopped)" in status.read()))
+        self.refused(a, b.address, "kv is stopped")
+        self.assertEqual(a.run("signal", "kv", "CONT").returncode, 0)
+        self.assertEqual(self.migrate(a, b.address)[0], 0)
+
     def serve(self, answer, count=2):
         """Somebody who is not optmigd."""
         listener = socket.create_server(("127.0.0.1", 0))
@@ -867,7 +879,7 @@ class Outcome(DaemonTest):
     def test_program_ends_at_the_destination_before_all_of_it_is_there(self):
         a, b, status, report = self.outcome("", "exit@postcopy")
         self.assertEqual((status, report["result"]), (0, "moved"), report)
-        self.assertEqual(a.enclaves()["kv"]["state"], "moved")
+        self.assertTrue(until(lambda: a.enclaves()["kv"]["state"] == "moved"))
         self.assertTrue(until(lambda: b.enclaves()["kv"]["state"] == "exited"))
         self.assertEqual(b.enclaves()["kv"]["exit_status"], 7)
 
