@@ -46,7 +46,7 @@ struct departure {
     uint64_t session;
     enum om_mode mode;
     enum om_tracker tracker;
-    bool reset_connections;
+    bool reset_connections, audit;
     uint64_t max_downtime_us, deadline_us;
     char to[ADDRESS_TEXT_MAX];
     struct resolve *resolve;
@@ -292,11 +292,11 @@ static json_t *make_order(const struct departure *departure)
                  "optmig run: %s has been moved to %s and runs on there; it gets no more "
                  "input from here, and what it writes goes to the log there",
                  enclave->name, departure->to);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s}", "order", "move_out", "session",
-                     session, "mode", mode_name((int)departure->mode), "tracker",
-                     tracker_name((int)departure->tracker), "connections",
-                     departure->reset_connections ? "reset" : "move", "max_downtime_us",
-                     (double)departure->max_downtime_us, "deadline_us",
+    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:f, s:f, s:s}", "order", "move_out",
+                     "session", session, "mode", mode_name((int)departure->mode), "tracker",
+                     tracker_name((int)departure->tracker), "audit", departure->audit,
+                     "connections", departure->reset_connections ? "reset" : "move",
+                     "max_downtime_us", (double)departure->max_downtime_us, "deadline_us",
                      (double)departure->deadline_us, "note", note);
 }
 
@@ -511,6 +511,7 @@ void departure_begin(struct enclave *enclave, const json_t *request)
         departure->streams[i] = (struct stream){.departure = departure, .fd = -1};
     departure->mode = (enum om_mode)mode_parse(line_text(request, "mode", "hybrid"));
     departure->tracker = tracker < 0 ? enclave->tracker : (enum om_tracker)tracker;
+    departure->audit = line_flag(request, "audit") || enclave->audit;
     departure->reset_connections =
         connections_parse(line_text(request, "connections", "move")) == OM_CONNECTIONS_RESET;
     departure->max_downtime_us = microseconds(request, "max_downtime_ms", 20);

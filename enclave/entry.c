@@ -76,13 +76,15 @@ static void remember_command(const struct ecall_start *start)
 
 static void start(struct ecall_start *start)
 {
-    struct program program = {start->path, start->argv, start->envp};
+    struct program program = {start->path, start->argv, start->envp, start->tracker};
     struct thread *first = thread_allocate();
 
     start->reason[0] = 0;
     first->cpu.sigmask = start->sigmask;
     first->tid = g_tables->threads.process_id;
     remember_command(start);
+    g_tables->barrier.tracker = OM_MIN(program.tracker, (uint32_t)OM_TRACKER_BARRIER);
+    g_tables->barrier.audit = start->audit != 0;
     fd_table_create();
     signal_state_create();
     start->result = loader_load(&program, first, start->reason, sizeof(start->reason));

@@ -18,6 +18,8 @@ struct enclave_options {
     int log_fd;               /* lines of the runtime; -1: none */
     bool quiet;               /* no banner */
     enum om_log_level log_level;
+    enum om_tracker tracker; /* of its moves, unless another is asked for */
+    bool audit;
 };
 
 /* Makes ELRANGE, loads and measures the runtime.  Once, before any thread is made.  0 or -1 and a
@@ -33,6 +35,7 @@ struct move_options {
     enum om_mode mode;
     enum om_tracker tracker;
     enum om_connections connections;
+    bool audit;
     uint64_t max_downtime_us;
     uint64_t deadline_us; /* 0: none */
     uint64_t session;

@@ -36,7 +36,8 @@ static _Noreturn void usage(const char *problem)
     fprintf(stderr,
             "optmig-host: %s\n"
             "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
-            "                   [--log-level LEVEL] [--umask OCTAL] [--quiet]\n"
+            "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--tracker TRACKER] "
+            "[--audit]\n"
             "                   --program PATH -- ARGV0 [ARGUMENT...]  |  --receive\n"
             "It is started by optmig and optmigd; see: optmig help run\n",
             problem);
@@ -69,7 +70,8 @@ static const struct option g_options[] = {
     {"key", required_argument, NULL, 'k'},     {"runtime", required_argument, NULL, 'r'},
     {"program", required_argument, NULL, 'p'}, {"log-level", required_argument, NULL, 'l'},
     {"umask", required_argument, NULL, 'u'},   {"receive", no_argument, NULL, 'R'},
-    {"quiet", no_argument, NULL, 'q'},         {NULL, 0, NULL, 0},
+    {"quiet", no_argument, NULL, 'q'},         {"tracker", required_argument, NULL, 't'},
+    {"audit", no_argument, NULL, 'a'},         {NULL, 0, NULL, 0},
 };
 
 static void apply(struct arguments *arguments, int option)
@@ -103,6 +105,14 @@ static void apply(struct arguments *arguments, int option)
         break;
     case 'q':
         arguments->enclave.quiet = true;
+        break;
+    case 't':
+        if (tracker_parse(optarg) < 0)
+            usage("--tracker: kernel, mprotect or barrier");
+        arguments->enclave.tracker = (enum om_tracker)tracker_parse(optarg);
+        break;
+    case 'a':
+        arguments->enclave.audit = true;
         break;
     default:
         usage("unknown option");

@@ -41,7 +41,7 @@ optmig_native_test(test_text enclave/string.c enclave/text.c enclave/random.c en
 optmig_native_test(test_vdso host/clock.c native_host.c)
 optmig_native_test(test_host_clock native_host.c) # includes host/clock.c
 optmig_native_test(test_loader ${OPTMIG_NATIVE_BASE} enclave/sys_mm.c enclave/file_copy.c enclave/elf.c
-  enclave/loader.c enclave/loader_stack.c enclave/random.c enclave/vdso.c enclave/vdso_image.S
+  enclave/card_note.c enclave/loader.c enclave/loader_stack.c enclave/random.c enclave/vdso.c enclave/vdso_image.S
   host/clock.c native_host.c)
 
 # The ELF decoder needs no ELRANGE.
