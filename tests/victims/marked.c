@@ -48,7 +48,7 @@ static struct page {
 } __attribute__((aligned(4096))) g_read, g_clock, g_ticks[2], g_published[WRITERS_MAX];
 static struct {
     uint64_t *memory;
-    uint64_t pages, threads, rate, skip; /* pages: of each writer */
+    uint64_t pages, threads, rate, skip, slow; /* pages: of each writer */
     const char *directory;
     int pipe[2];
     bool fault;
@@ -337,6 +337,13 @@ static void rest(uint64_t nanoseconds)
     CALL(nanosleep, &t, 0, 0, 0);
 }
 
+/* No poll, and no end in sight. */
+__attribute__((noinline)) static void count_slowly(void)
+{
+    for (uint64_t i = g.slow * 1000000; i; i--)
+        __asm__ volatile("" : "+r"(i));
+}
+
 static uint64_t write_batch(uint64_t writer, uint64_t step, volatile uint64_t *kept)
 {
     for (int i = 0; i < BATCH; i++, step++) {
@@ -350,6 +357,8 @@ static uint64_t write_batch(uint64_t writer, uint64_t step, volatile uint64_t *k
         STORE(&g_published[writer].words[0], step + 1);
         poll_here();
     }
+    if (g.slow)
+        count_slowly();
     if (g.rate)
         rest(1000000000ul * BATCH / g.rate);
     return step;
@@ -493,6 +502,7 @@ _Noreturn void begin(uint64_t *stack)
     STORE(&g.rate, number(argv, "rate", 0));
     STORE(&g.skip, number(argv, "skip", ~0ul));
     STORE(&g.pages, (number(argv, "mib", 64) << 8) / g.threads);
+    STORE(&g.slow, number(argv, "slow", 0));
     STORE(&g.fault, number(argv, "fault", 0) != 0);
     STORE(&g.memory,
           (uint64_t *)call6(__NR_mmap, 0, g.pages * g.threads * PAGE_SIZE, PROT_READ | PROT_WRITE,
