@@ -9,6 +9,7 @@
  */
 #include "enclave/cards.h"
 
+#include <linux/mman.h>
 #include <linux/signal.h>
 
 #include "enclave/cpu_features.h"
@@ -28,6 +29,29 @@ enum {
 bool cards_usable(void)
 {
     return g_tables->clock.cards != 0;
+}
+
+/* Executable stacks hold at most the compiler's trampolines, which only jump. */
+static bool is_foreign_code(const struct area *area)
+{
+    const struct barrier_state *barrier = &g_tables->barrier;
+    bool inside = area->start >= barrier->code_start && area->end <= barrier->code_end;
+
+    if (!(area->prot & PROT_EXEC) || area->kind == AREA_VDSO || area->kind == AREA_STACK)
+        return false;
+    return !inside || (area->prot & PROT_WRITE);
+}
+
+uint64_t cards_foreign_code(void)
+{
+    uint64_t found = 0;
+
+    lock_take(&g_tables->mm.lock);
+    for (uint32_t i = 0; i < g_tables->mm.count && !found; i++)
+        if (is_foreign_code(&g_tables->mm.areas[i]))
+            found = g_tables->mm.areas[i].start;
+    lock_release(&g_tables->mm.lock);
+    return found;
 }
 
 /* ---- marks ---- */

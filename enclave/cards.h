@@ -24,6 +24,8 @@ struct thread;
 struct barrier_state {
     uint32_t tracker; /* enum om_tracker: as given to optmig run */
     uint32_t audit;
+    uint64_t code_start,
+        code_end; /* the executable's segments; only code in them is instrumented */
 };
 
 /* The program is instrumented in full: its marks can be relied on. */
@@ -31,6 +33,10 @@ bool cards_usable(void);
 /* After the program's memory was written by anyone but instrumented code.  Any range; cheap when
  * there is no table.  On program threads only. */
 void cards_mark(uint64_t start, uint64_t length);
+
+/* Code that the program has made itself, or code that it can change: it writes without marks.  The
+ * address of the first piece, or 0.  Any thread but program threads in the map's lock. */
+uint64_t cards_foreign_code(void);
 
 /* ---- the collector (tracker.c), on the mover's thread, with the map's lock held ---- */
 

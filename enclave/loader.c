@@ -320,6 +320,8 @@ static long use_cards(const struct load *load, const struct source *source)
     if (error)
         return fail_file(load, source->path, error);
     g_tables->clock.cards = CARD_TABLE_BASE;
+    g_tables->barrier.code_start = load->executable.elf.low;
+    g_tables->barrier.code_end = load->executable.elf.high;
     return 0;
 }
 

@@ -197,15 +197,32 @@ static long count_memory(void)
                : 0;
 }
 
-static long begin_tracking(void)
+/* Is all that the program writes marked? */
+static long check_barrier(void)
 {
-    long error;
+    uint64_t code;
 
-    if (g_out.move.tracker == OM_TRACKER_BARRIER && !cards_usable())
+    if (!cards_usable())
         return fail(
             -EOPNOTSUPP,
             "this program was not built with optmig-cc, so nothing marks what it writes: the "
             "barrier tracker cannot move it; --tracker kernel can");
+    code = cards_foreign_code();
+    if (code)
+        return fail(
+            -EOPNOTSUPP,
+            "the program has made executable memory itself, at %lx, and what such code writes "
+            "is not marked: use --tracker kernel",
+            code);
+    return 0;
+}
+
+static long begin_tracking(void)
+{
+    long error;
+
+    if (g_out.move.tracker == OM_TRACKER_BARRIER && (error = check_barrier()) != 0)
+        return error;
     if (g_out.move.mode == OM_MODE_STOPCOPY)
         return 0;
     g_out.report.audited = g_out.move.audit && g_out.move.tracker == OM_TRACKER_BARRIER;
@@ -471,8 +488,10 @@ static long choose_stacks(void)
 {
     const struct om_region *regions;
     uint32_t tid = 0;
-    long count;
+    long count = g_out.move.tracker == OM_TRACKER_BARRIER ? check_barrier() : 0;
 
+    if (count)
+        return count;
     if (safepoint_faults())
         return fail(
             -EAGAIN,

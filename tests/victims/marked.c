@@ -8,9 +8,12 @@
  * on its stack, where nothing is marked.  Beside the pages it checks memory that only system calls
  * write (read, clock_gettime) and memory that only a signal handler writes.
  *
- *   dir=DIR  mib=64  threads=1  rate=0 (pages a second and writer)
- *   skip=N   the stores to page N of each writer are not marked: a check after a move has to find
- * it fault=1  a thread takes a fault of its own all the time, and handles it
+ *   dir=DIR  mib=64  threads=1
+ *   rate=0   pages a second and writer; 0: as fast as it goes
+ *   skip=N   stores to page N of each writer are not marked: a check after a move finds it stale
+ *   slow=N   each writer also counts to N million between two polls
+ *   code=1   it makes a page of executable memory
+ *   fault=1  a thread takes a fault of its own all the time, and handles it
  */
 #include <asm/siginfo.h>
 #include <asm/signal.h>
@@ -512,6 +515,9 @@ _Noreturn void begin(uint64_t *stack)
         fill_page(g.memory + i * PAGE_WORDS);
         STORE(&g.memory[i * PAGE_WORDS + 2], mix((uint64_t)(g.memory + i * PAGE_WORDS)));
     }
+    if (number(argv, "code", 0))
+        call6(__NR_mmap, 0, PAGE_SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
+              (uint64_t)-1);
     begin_ticks();
     if (g.fault)
         handle(SIGSEGV, on_fault);
