@@ -454,11 +454,11 @@ static bool freeze_piece(uint64_t *at)
         return false;
     start = OM_MAX(*at, area->start);
     end = OM_MIN(area->end, OM_ALIGN_DOWN(start, OM_HUGE_SIZE) + FREEZE_PIECE_bytes);
-    if (!(area->prot & PROT_WRITE))
-        end = area->end;
-    *at = end;
-    if (!(area->prot & PROT_WRITE))
+    if (!(area->prot & PROT_WRITE) || area->kind == AREA_CARDS) {
+        *at = area->end;
         return true;
+    }
+    *at = end;
     run = (struct page_run){start >> OM_PAGE_SHIFT, end >> OM_PAGE_SHIFT};
     guard_protect(&run, 1, area->prot);
     return true;
