@@ -85,6 +85,10 @@ static void start(struct ecall_start *start)
     remember_command(start);
     fd_table_create();
     signal_state_create();
+    start->result = fd_services_begin(start->services, start->service_count, start->reason,
+                                      sizeof(start->reason));
+    if (start->result)
+        return;
     start->result = loader_load(&program, first, start->reason, sizeof(start->reason));
     if (start->result)
         return;

@@ -95,6 +95,7 @@ enum fd_socket_state {
 struct fd_tcp {
     bool held;                                  /* captured, silent: not released yet */
     bool made;                                  /* again, by fd_tcp_restore */
+    uint8_t state;                              /* enum tcp_state */
     uint8_t options, send_scale, receive_scale; /* as in struct tcp_info */
     uint32_t send_sequence, receive_sequence;   /* of the first byte in each queue */
     uint32_t segment, timestamp, unsent;        /* unsent: so much at the end of written */
@@ -184,6 +185,14 @@ struct fd_pool {
     uint32_t used; /* elements 1..used have been taken at some time */
 };
 
+enum { FD_BACKLOG_MAX = 1024 };
+
+struct fd_backlog { /* fd_backlog.c */
+    uint32_t count, dummy_count;
+    int32_t fds[FD_BACKLOG_MAX];          /* connections that nobody has accepted, oldest first */
+    uint16_t dummy_ports[FD_BACKLOG_MAX]; /* network order */
+};
+
 struct fd_state {
     struct lock lock;
     uint32_t limit; /* numbers from here up have never been used */
@@ -193,6 +202,9 @@ struct fd_state {
     uint32_t shared;              /* fd_share_addresses is in force */
     uint32_t give_up_connections; /* the user's choice for this move */
     uint32_t paths_used, data_used, lock_count;
+    uint32_t service_count;
+    struct om_service services[OM_SERVICES_MAX];
+    struct fd_backlog backlog;
     struct fd_stdio inherited[3]; /* 0, 1 and 2, even after the program closed them */
     struct fd_pool file_pool, watch_pool, option_pool, inotify_pool;
     struct fd_entry entries[FDS_MAX];

@@ -25,6 +25,7 @@
 #include "host/host.h"
 #include "host/line.h"
 #include "host/report.h"
+#include "host/service.h"
 
 enum {
     PROGRESS_BACKLOG_bytes = 64 * 1024, /* beyond it progress events are dropped */
@@ -199,6 +200,15 @@ static void start_move(const json_t *order, bool destination)
     on_done(&report);
 }
 
+void control_own_service(const struct om_service *service, bool own)
+{
+    char address[SERVICE_TEXT_MAX];
+
+    service_format(service, address, sizeof(address));
+    post(json_pack("{s:s, s:s, s:s, s:b}", "event", "service", "address", address, "device",
+                   service->device, "own", own));
+}
+
 static void inspect(const json_t *order)
 {
     struct ecall_inspect figures = {0};
@@ -324,17 +334,16 @@ void control_prepare(void)
         g_link.words = host_fd_keep(g_link.words);
 }
 
-void control_run(int control_fd, bool destination)
+void control_link(int control_fd)
 {
-    int flags;
+    fcntl(control_fd, F_SETFL, fcntl(control_fd, F_GETFL) | O_NONBLOCK);
+    g_link.fd = control_fd;
+}
 
+void control_run(bool destination)
+{
     g_link.program_here = !destination;
-    if (control_fd >= 0) {
-        flags = fcntl(control_fd, F_GETFL);
-        fcntl(control_fd, F_SETFL, flags | O_NONBLOCK);
-        g_link.fd = control_fd;
-        post(json_pack("{s:s}", "event", destination ? "ready" : "started"));
-    }
+    post(json_pack("{s:s}", "event", destination ? "ready" : "started"));
     for (;;)
         wait_for_work();
 }
