@@ -165,6 +165,7 @@ struct ecall_create {
     uint32_t privileged;   /* 1: may use userfaultfd for kernel faults */
     int32_t log_fd;        /* where app threads write log lines; -1: nowhere */
     uint32_t quiet;
+    uint32_t logged; /* 1: standard output and error are the log of the daemon */
     char name[OM_NAME_MAX];
     uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */
     /* Program counters inside host/gate.S, see enclave/entry.S: an order to stop that arrives with

@@ -80,6 +80,7 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
     args[count++] = (char *)"--log-level";
     args[count++] =
         (char *)(spawn->log_level ? spawn->log_level : log_level_name(daemon->options.log_level));
+    args[count++] = (char *)"--logged";
     if (enclave->quiet)
         args[count++] = (char *)"--quiet";
     if (spawn->umask >= 0) {

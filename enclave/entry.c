@@ -42,6 +42,7 @@ static long create(const struct ecall_create *untrusted)
         .log_level = arg.log_level,
         .privileged = arg.privileged,
         .quiet = arg.quiet,
+        .logged = arg.logged,
     };
     memcpy(g_facts.measurement, arg.measurement, 32);
     name_copy(g_facts.name, arg.name, sizeof(g_facts.name));

@@ -9,8 +9,8 @@
  *   begin     clients that come now are not heard; those in the middle of the handshake can end it,
  *             as long as the capture of all else takes
  *   capture   the queue is emptied: dummies are closed, connections get a number beyond what the
- *             program may use, and are captured as all others are (fd_tcp.c).  Then nobody is heard.
- *   release   one dummy for each, at the destination, or at the source if the move has failed
+ *             program may use, and are captured as all others are (fd_tcp.c).  Then nobody is
+ * heard. release   one dummy for each, at the destination, or at the source if the move has failed
  *   accept    fd_backlog_accepted
  */
 #include <asm/socket.h>
@@ -151,8 +151,8 @@ static bool is_established(long fd)
     uint8_t state = 0; /* the first byte of struct tcp_info */
     uint32_t length = sizeof(state);
 
-    return host_syscall(__NR_getsockopt, (uint64_t)fd, IPPROTO_TCP, TCP_INFO,
-                        fd_address_of(&state), fd_address_of(&length), 0) == 0 &&
+    return host_syscall(__NR_getsockopt, (uint64_t)fd, IPPROTO_TCP, TCP_INFO, fd_address_of(&state),
+                        fd_address_of(&length), 0) == 0 &&
            state == 1;
 }
 

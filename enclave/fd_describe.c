@@ -188,7 +188,7 @@ static long describe_plain(struct wire *to, uint32_t index, struct open_file *fi
     if (file->plain.type == S_IFREG && !(file->flags & O_PATH))
         item.how = is_written(file) ? COMPARE_LENGTH : COMPARE_DIGEST;
     lock_release(&fd_state()->lock);
-    if (file->kind == FD_STDIO)
+    if (file->kind == FD_STDIO || file->plain.keeps)
         return 0;
     item.type = file->plain.type;
     item.device = file->plain.device;

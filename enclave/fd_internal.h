@@ -155,6 +155,14 @@ long fd_locks_restore(struct fd_obstacle *out); /* all of them */
 void fd_locks_share(bool share);                /* source: released, or taken again */
 bool fd_is_inherited(uint64_t device, uint64_t inode, int32_t *out_number);
 
+/* fd_kept.c: deleted files and memfds */
+struct stat;
+bool fd_is_memfd(const char *link); /* of /proc/self/fd */
+long fd_kept_look(struct open_file *file, const struct stat *status, const char *path,
+                  struct fd_obstacle *out);
+long fd_kept_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_kept_restore(struct open_file *file);
+
 /* fd_pipe.c */
 long fd_pipe_capture(struct open_file *file, struct fd_obstacle *out);
 long fd_pipe_restore(struct open_file *file);

@@ -79,8 +79,9 @@ static long order(enum om_service_order what, const struct om_service *service)
 static long refuse(const struct om_service *service, long error, struct fd_obstacle *out)
 {
     char text[FD_NAME_bytes];
-    const char *why = error == -ENODEV ? "has no such network interface (optmigd --device names one)"
-                      : error == -EPERM ? "may not change network interfaces (CAP_NET_ADMIN)"
+    const char *why = error == -ENODEV
+                          ? "has no such network interface (optmigd --device names one)"
+                      : error == -EPERM    ? "may not change network interfaces (CAP_NET_ADMIN)"
                       : error == -ENETDOWN ? "has it down"
                                            : "cannot take it";
 

@@ -43,16 +43,19 @@ struct fd_stdio {
     uint64_t device, inode; /* at this host */
 };
 
-struct fd_plain {
-    uint64_t offset;              /* valid after capture */
-    uint32_t path;                /* offset into paths, 0: not known yet */
-    uint32_t type;                /* S_IFREG, S_IFDIR, S_IFCHR, valid with path */
-    bool lockable;                /* the program has asked for a lock on it */
-    uint64_t device, inode, size; /* valid with path, at this host */
-};
-
 struct fd_data { /* a piece of fd_state.data */
     uint32_t start, length;
+};
+
+struct fd_plain {
+    uint64_t offset;            /* valid after capture */
+    uint32_t path;              /* offset into paths, 0: not known yet */
+    uint32_t type;              /* S_IFREG, S_IFDIR, S_IFCHR, valid with path */
+    bool lockable;              /* the program has asked for a lock on it */
+    bool keeps;                 /* only the program can reach it (fd_kept.c); then: */
+    uint32_t mode, seals, twin; /* twin: the open file that has the contents; 0: this one */
+    struct fd_data contents;
+    uint64_t device, inode, size; /* valid with path, at this host */
 };
 
 struct fd_pipe {
@@ -185,7 +188,7 @@ struct fd_pool {
     uint32_t used; /* elements 1..used have been taken at some time */
 };
 
-enum { FD_BACKLOG_MAX = 1024 };
+enum { FD_BACKLOG_MAX = 1024, FD_KEPT_bytes = 64 << 20 /* of one such file */ };
 
 struct fd_backlog { /* fd_backlog.c */
     uint32_t count, dummy_count;

@@ -5,12 +5,12 @@
 #include "enclave/fd_internal.h"
 
 enum tcp_state { /* tcpi_state; the header for programs has no names for them */
-    TCP_STATE_ESTABLISHED = 1,
-    TCP_STATE_FIN_WAIT1 = 4,
-    TCP_STATE_FIN_WAIT2 = 5,
-    TCP_STATE_CLOSE_WAIT = 8,
-    TCP_STATE_LAST_ACK = 9,
-    TCP_STATE_CLOSING = 11,
+                 TCP_STATE_ESTABLISHED = 1,
+                 TCP_STATE_FIN_WAIT1 = 4,
+                 TCP_STATE_FIN_WAIT2 = 5,
+                 TCP_STATE_CLOSE_WAIT = 8,
+                 TCP_STATE_LAST_ACK = 9,
+                 TCP_STATE_CLOSING = 11,
 };
 
 bool fd_tcp_state_moves(uint8_t state);

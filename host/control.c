@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/host.h"
@@ -278,6 +279,15 @@ static void receive_orders(void)
         obey(line, length);
 }
 
+/* A file belongs to the program, which goes on in it at the destination, at the same place. */
+static bool may_say(void)
+{
+    struct stat status;
+
+    return g_link.said[0] && (fstat(g_link.words, &status) || !S_ISREG(status.st_mode) ||
+                              (fcntl(g_link.words, F_GETFL) & O_APPEND));
+}
+
 /* Says what is still to be said, and ends. */
 static _Noreturn void leave(int status)
 {
@@ -286,7 +296,7 @@ static _Noreturn void leave(int status)
     while (g_link.fd >= 0 && line_flush(&g_link.writer, g_link.fd) == -EAGAIN)
         if (poll(&wait, 1, LAST_WORDS_TIMEOUT_ms) <= 0)
             break;
-    if (g_link.said[0])
+    if (may_say())
         dprintf(g_link.words, "%s\n", g_link.said);
     _exit(status);
 }

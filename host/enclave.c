@@ -127,6 +127,7 @@ static int create(const struct enclave_options *options, const uint8_t measureme
         .privileged = geteuid() == 0,
         .log_fd = g_enclave.log_fd,
         .quiet = options->quiet,
+        .logged = options->logged,
         .blocking_begin = (uint64_t)host_gate_blocking_begin,
         .blocking_end = (uint64_t)host_gate_blocking_end,
         .blocking_cancel = (uint64_t)host_gate_blocking_cancel,

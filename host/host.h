@@ -17,6 +17,7 @@ struct enclave_options {
                                  daemon; NULL: a fresh key */
     int log_fd;               /* lines of the runtime; -1: none */
     bool quiet;               /* no banner */
+    bool logged;              /* standard output and error are the log of the daemon */
     enum om_log_level log_level;
 };
 

@@ -39,7 +39,7 @@ static _Noreturn void usage(const char *problem)
     fprintf(stderr,
             "optmig-host: %s\n"
             "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
-            "                   [--log-level LEVEL] [--umask OCTAL] [--quiet]\n"
+            "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--logged]\n"
             "                   [--service ADDRESS/PREFIX@DEVICE]... [--device DEVICE]\n"
             "                   --program PATH -- ARGV0 [ARGUMENT...]  |  --receive\n"
             "It is started by optmig and optmigd; see: optmig help run\n",
@@ -69,12 +69,19 @@ static void parse_log_level(struct arguments *arguments, const char *text)
 }
 
 static const struct option g_options[] = {
-    {"name", required_argument, NULL, 'n'},    {"control-fd", required_argument, NULL, 'c'},
-    {"key", required_argument, NULL, 'k'},     {"runtime", required_argument, NULL, 'r'},
-    {"program", required_argument, NULL, 'p'}, {"log-level", required_argument, NULL, 'l'},
-    {"umask", required_argument, NULL, 'u'},   {"receive", no_argument, NULL, 'R'},
-    {"service", required_argument, NULL, 's'}, {"device", required_argument, NULL, 'd'},
-    {"quiet", no_argument, NULL, 'q'},         {NULL, 0, NULL, 0},
+    {"name", required_argument, NULL, 'n'},
+    {"control-fd", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},
+    {"runtime", required_argument, NULL, 'r'},
+    {"program", required_argument, NULL, 'p'},
+    {"log-level", required_argument, NULL, 'l'},
+    {"umask", required_argument, NULL, 'u'},
+    {"receive", no_argument, NULL, 'R'},
+    {"service", required_argument, NULL, 's'},
+    {"device", required_argument, NULL, 'd'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"logged", no_argument, NULL, 'L'},
+    {NULL, 0, NULL, 0},
 };
 
 /* ADDRESS/PREFIX@DEVICE, as optmig run puts it together. */
@@ -126,6 +133,9 @@ static void apply(struct arguments *arguments, int option)
         break;
     case 'q':
         arguments->enclave.quiet = true;
+        break;
+    case 'L':
+        arguments->enclave.logged = true;
         break;
     default:
         usage("unknown option");

@@ -44,8 +44,8 @@ static long ask(struct nlmsghdr *message)
         mnl_socket_sendto(socket, message, message->nlmsg_len) >= 0)
         got = mnl_socket_recvfrom(socket, buffer, sizeof(buffer));
     if (got >= 0)
-        result = mnl_cb_run(buffer, (size_t)got, message->nlmsg_seq,
-                            mnl_socket_get_portid(socket), NULL, NULL);
+        result = mnl_cb_run(buffer, (size_t)got, message->nlmsg_seq, mnl_socket_get_portid(socket),
+                            NULL, NULL);
     error = errno;
     mnl_socket_close(socket);
     return result < 0 ? -error : 0;
