@@ -377,7 +377,7 @@ int signal_handle(int number, siginfo_t *info, struct ucontext *uc)
         return outermost && may_leave(thread);
     }
     if (number == OM_SIGNAL_STOP) {
-        thread->kicked_at = uc->uc_mcontext.rip;
+        thread->kicked_at = in_program(uc->uc_mcontext.rip) ? uc->uc_mcontext.rip : 0;
         if (stop_ordered())
             attention_raise(thread, ATTENTION_STOP);
     } else {

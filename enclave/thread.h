@@ -82,7 +82,7 @@ struct thread {
     /* Stacks, for the barrier tracker (cards.h). */
     uint64_t stack_top;      /* where its stack began */
     uint64_t left_stack_at;  /* its stack pointer when a handler began on the alternate stack */
-    uint64_t kicked_at;      /* program counter when it was last told to stop */
+    uint64_t kicked_at;      /* program counter when last told to stop; 0: in a call */
     uint32_t poll_requested; /* a signal waits for its next safepoint (safepoint.h) */
     uint32_t reserved_too;
 
