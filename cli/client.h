@@ -70,3 +70,4 @@ int command_stop(struct common_options *options, int argc, char **argv);
 int command_signal(struct common_options *options, int argc, char **argv);
 int command_ping(struct common_options *options, int argc, char **argv);
 int command_logs(struct common_options *options, int argc, char **argv);
+int command_verify_evidence(struct common_options *options, int argc, char **argv);

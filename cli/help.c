@@ -110,6 +110,32 @@ static const struct help g_help[] = {
      "\n"
      "Example:\n"
      "  optmig logs kv -f\n" ORDINARY_STATUS},
+    {"verify-evidence", "check evidence of a platform against a signed policy",
+     "usage: optmig verify-evidence FILE --policy POLICY --policy-key KEY [OPTION...]\n"
+     "\n"
+     "FILE is an SNP report, a TDX or SGX quote, or evidence of sim.  Prints PASS or FAIL for "
+     "each\n"
+     "rule, with what was found and what is wanted.  Asks no daemon and no network.\n"
+     "\n"
+     "  --policy POLICY        the policy, JSON (docs/attestation.md)\n"
+     "  --policy-key KEY       public key of who signs policies, PEM (default: "
+     "$OPTMIG_POLICY_KEY)\n"
+     "  --policy-signature SIG its signature (default: POLICY.sig)\n"
+     "  --policy-state STATE   a file that remembers the highest version of the policy seen; an "
+     "older\n"
+     "                         policy is refused\n"
+     "  --collateral PATH      certificates, revocation lists, Intel's collateral: a file, or all "
+     "of a\n"
+     "                         directory; may be given more than once\n"
+     "  --report-data HEX      the 64 bytes that the evidence must be made over\n"
+     "  --to ADDR, --from ADDR the other host: must be one of the policy's destinations, sources\n"
+     "  --at TIME              judge as of then (2026-01-31T12:00:00Z; default: now)\n"
+     "\n"
+     "Example:\n"
+     "  optmig verify-evidence report.bin --policy p.json --policy-key ops.pem --collateral "
+     "certs/\n"
+     "\n"
+     "Exit status: 0 accepted, 1 refused or not readable, 2 wrong usage.\n"},
     {"ping", "ask whether the daemon is there",
      "usage: optmig ping [--wait TIME] [--json]\n"
      "\n"
@@ -127,7 +153,7 @@ static void print_overview(void)
          "Platform sim, the only one in this build, has the structure of an enclave and isolates "
          "NOTHING.\n");
     for (size_t i = 0; i < sizeof(g_help) / sizeof(g_help[0]); i++)
-        printf("  %-10s %s\n", g_help[i].command, g_help[i].summary);
+        printf("  %-15s %s\n", g_help[i].command, g_help[i].summary);
     puts("\n"
          "Options of all commands:\n"
          "  --host DIR   state directory of the daemon to talk to (default: $OPTMIG_HOST, or "
