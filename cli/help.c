@@ -110,6 +110,20 @@ static const struct help g_help[] = {
      "\n"
      "Example:\n"
      "  optmig logs kv -f\n" ORDINARY_STATUS},
+    {"collect-evidence", "in a confidential VM: a report and its certificates, as files",
+     "usage: optmig collect-evidence --report-data HEX --out DIR [--json]\n"
+     "\n"
+     "Asks this kernel (configfs-tsm, Linux 6.7 or newer; SEV-SNP and TDX guests) for a report "
+     "over\n"
+     "these 64 bytes.  DIR/outblob is the report, DIR/auxblob its certificates, if the host gave\n"
+     "any.  Needs root.\n"
+     "\n"
+     "Example:\n"
+     "  optmig collect-evidence --report-data $(openssl rand -hex 64) --out evidence\n"
+     "  optmig verify-evidence evidence/outblob --collateral evidence --policy p.json --policy-key "
+     "k.pem\n"
+     "\n"
+     "Exit status: 0 done, 1 not done (no such interface, not root), 2 wrong usage.\n"},
     {"verify-evidence", "check evidence of a platform against a signed policy",
      "usage: optmig verify-evidence FILE --policy POLICY --policy-key KEY [OPTION...]\n"
      "\n"
@@ -153,7 +167,7 @@ static void print_overview(void)
          "Platform sim, the only one in this build, has the structure of an enclave and isolates "
          "NOTHING.\n");
     for (size_t i = 0; i < sizeof(g_help) / sizeof(g_help[0]); i++)
-        printf("  %-15s %s\n", g_help[i].command, g_help[i].summary);
+        printf("  %-16s %s\n", g_help[i].command, g_help[i].summary);
     puts("\n"
          "Options of all commands:\n"
          "  --host DIR   state directory of the daemon to talk to (default: $OPTMIG_HOST, or "

@@ -15,11 +15,17 @@ struct command {
 };
 
 static const struct command g_commands[] = {
-    {"run", command_run},       {"migrate", command_migrate},
-    {"ls", command_ls},         {"status", command_status},
-    {"cancel", command_cancel}, {"stop", command_stop},
-    {"signal", command_signal}, {"ping", command_ping},
-    {"logs", command_logs},     {"verify-evidence", command_verify_evidence},
+    {"run", command_run},
+    {"migrate", command_migrate},
+    {"ls", command_ls},
+    {"status", command_status},
+    {"cancel", command_cancel},
+    {"stop", command_stop},
+    {"signal", command_signal},
+    {"ping", command_ping},
+    {"logs", command_logs},
+    {"collect-evidence", command_collect_evidence},
+    {"verify-evidence", command_verify_evidence},
 };
 
 enum { COMMANDS = sizeof(g_commands) / sizeof(g_commands[0]) };
