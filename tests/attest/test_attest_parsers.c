@@ -242,10 +242,71 @@ static void test_rsa_pss(void **state)
     assert_false(signature_verify(SIGNATURE_ECDSA_SHA384, &key, message, s));
     s.length--;
     assert_false(signature_verify(SIGNATURE_RSA_PSS_SHA384, &key, message, s));
-    s = span_of(g_pss_salt_20, sizeof g_pss_salt_20);
-    assert_false(signature_verify(SIGNATURE_RSA_PSS_SHA384, &key, message, s));
+    const struct {
+        const uint8_t *bytes;
+        bool good;
+    } encodings[] = {{g_pss_good, true},
+                     {g_pss_salt_20, false},
+                     {g_pss_separator, false},
+                     {g_pss_padding, false},
+                     {g_pss_trailer, false}};
+    for (size_t i = 0; i < sizeof encodings / sizeof encodings[0]; i++) {
+        s = span_of(encodings[i].bytes, sizeof g_pss_good);
+        assert_int_equal(signature_verify(SIGNATURE_RSA_PSS_SHA384, &key, message, s),
+                         encodings[i].good);
+    }
     key.modulus.length -= 1; /* below 2048 bits */
     assert_false(signature_verify(SIGNATURE_RSA_PSS_SHA384, &key, message, s));
+}
+
+/* A certificate with one more extension, or with one twice. */
+static const char *decode_with_extension(bool critical, unsigned times)
+{
+    static const uint8_t oid[] = {0x2a, 3, 4};
+    static struct forged der;
+    struct forge_key key;
+    struct x509_certificate decoded;
+    struct forged value = {0};
+    forge_key(&key, KEY_P256, "key");
+    struct forge_certificate c = {
+        .subject = "A", .issuer = "B", .serial = 200, .key = &key, .signer = &key};
+    forge_number(&value, 1);
+    while (times--)
+        forge_extension(&c.extensions, oid, sizeof oid, critical, &value);
+    forge_certificate(&der, &c);
+    return x509_decode(forged_span(&der), &decoded);
+}
+
+static void test_extensions_of_certificates(void **state)
+{
+    (void)state;
+    assert_null(decode_with_extension(false, 1));
+    assert_string_equal(decode_with_extension(true, 1), "a critical extension is not known");
+    assert_string_equal(decode_with_extension(false, 2), "an extension occurs twice");
+}
+
+/* The kind of signature stands twice: in what is signed, and beside the signature. */
+static void test_the_two_kinds_of_signature_are_the_same(void **state)
+{
+    static const uint8_t sha256[] = {0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2};
+    static struct forged der;
+    struct forge_key key;
+    struct x509_certificate decoded;
+    struct x509_crl list;
+    (void)state;
+    forge_key(&key, KEY_P256, "key");
+    struct forge_certificate c = {.subject = "A", .issuer = "B", .key = &key, .signer = &key};
+    struct forge_crl l = {.issuer = "B", .signer = &key};
+    forge_certificate(&der, &c);
+    assert_null(x509_decode(forged_span(&der), &decoded));
+    uint8_t *inner = memmem(der.bytes, der.length, sha256, sizeof sha256);
+    inner[7] = 3; /* SHA-384 */
+    assert_non_null(x509_decode(forged_span(&der), &decoded));
+    forge_crl(&der, &l);
+    assert_null(x509_decode_crl(forged_span(&der), &list));
+    inner = memmem(der.bytes, der.length, sha256, sizeof sha256);
+    inner[7] = 3;
+    assert_non_null(x509_decode_crl(forged_span(&der), &list));
 }
 
 #define SIM "\"sim\": {\"measurements\": [\"%064d\"]}"
@@ -403,6 +464,8 @@ int main(void)
         cmocka_unit_test(test_values_that_are_refused),
         cmocka_unit_test(test_values_are_found),
         cmocka_unit_test(test_rsa_pss),
+        cmocka_unit_test(test_extensions_of_certificates),
+        cmocka_unit_test(test_the_two_kinds_of_signature_are_the_same),
         cmocka_unit_test(test_policies_that_are_refused),
         cmocka_unit_test(test_a_policy_is_opened_with_its_signers_key_only),
         cmocka_unit_test(test_addresses_match_patterns),
