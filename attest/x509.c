@@ -263,8 +263,8 @@ static const char *decode_crl(struct span der, struct x509_crl *out)
 {
     struct span outer_kind, inner_kind;
     struct der d = enter_signed(der, &out->tbs, &outer_kind, &out->signature_kind, &out->signature);
-    if (der_take_number(&d, 1) != 1)
-        return "not a revocation list of version 2";
+    if (der_next_is(&d, DER_INTEGER) && der_take_number(&d, 1) != 1) /* version 1 is not written */
+        return "the revocation list is of an unknown version";
     take_signature_kind(&d, &inner_kind);
     out->issuer = take_name(&d);
     out->this_update = der_take_time(&d);
@@ -273,11 +273,13 @@ static const char *decode_crl(struct span der, struct x509_crl *out)
     if (der_next_is(&d, DER_SEQUENCE))
         out->revoked = der_take(&d, DER_SEQUENCE, NULL);
     check_revoked(&d, out->revoked);
-    struct der wrapped = der_enter(&d, DER_CONTEXT + 0);
-    struct der extensions = der_enter(&wrapped, DER_SEQUENCE);
-    check_crl_extensions(&extensions);
-    der_leave(&wrapped, &extensions);
-    der_leave(&d, &wrapped);
+    if (der_more(&d)) {
+        struct der wrapped = der_enter(&d, DER_CONTEXT + 0);
+        struct der extensions = der_enter(&wrapped, DER_SEQUENCE);
+        check_crl_extensions(&extensions);
+        der_leave(&wrapped, &extensions);
+        der_leave(&d, &wrapped);
+    }
     if (!der_complete(&d))
         return "the revocation list is not strict DER, or has a critical extension";
     if (!span_equal(outer_kind, inner_kind) || out->signature_kind == SIGNATURE_NONE)

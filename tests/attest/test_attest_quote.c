@@ -24,7 +24,8 @@ struct scene {
     uint8_t report[QUOTE_SGX_BODY_SIZE]; /* the quoting enclave's */
     const char *fmspc, *dates, *status, *module_status, *qe_status, *qe_signer, *info_id;
     int evaluation;
-    char policy[1024]; /* the section of the platform */
+    uint8_t report_kind, chain_kind; /* of the certification data: 6 and 5 */
+    char policy[1024];               /* the section of the platform */
     bool debug_allowed, signers_only;
     struct attest_question question;
 };
@@ -97,6 +98,8 @@ static void set_up_scene(bool sgx, int version, size_t body_size)
     s->qe_signer = "99";
     s->info_id = sgx ? "SGX" : "TDX";
     s->evaluation = 17;
+    s->report_kind = 6;
+    s->chain_kind = 5;
     s->question.now = NOW;
 }
 
@@ -206,7 +209,7 @@ static void put_certification(struct scene *s, struct forged *out)
     forge_pem(&pem, &certificate, "CERTIFICATE");
     forge_certificate(&certificate, &s->root);
     forge_pem(&pem, &certificate, "CERTIFICATE");
-    forge_bytes(out, "\5\0", 2);
+    forge_bytes(out, (const uint8_t[]){s->chain_kind, 0}, 2);
     put_u32(out, (uint32_t)pem.length);
     forge_append(out, &pem);
 }
@@ -222,7 +225,7 @@ static void make_quote(struct scene *s, struct forged *q)
     forge_bytes(&data, &s->attestation_key.point[1], 64);
     put_certification(s, &certification);
     if (s->version > 3) {
-        forge_bytes(&data, "\6\0", 2);
+        forge_bytes(&data, (const uint8_t[]){s->report_kind, 0}, 2);
         put_u32(&data, (uint32_t)certification.length);
     }
     forge_append(&data, &certification);
@@ -514,6 +517,22 @@ static void quoting_enclave_debug(struct scene *s)
 {
     s->report[48] = 2;
 }
+static void quoting_enclave_misc_select(struct scene *s)
+{
+    s->report[16] = 1;
+}
+static void module_attributes(struct scene *s)
+{
+    s->body[112] = 1;
+}
+static void other_certification(struct scene *s) /* an encrypted platform id instead of a chain */
+{
+    s->chain_kind = 3;
+}
+static void other_report_certification(struct scene *s)
+{
+    s->report_kind = 5;
+}
 static void other_report_data(struct scene *s)
 {
     static const uint8_t wanted[64] = {1};
@@ -583,6 +602,10 @@ static const struct {
     {"quoting enclave below all", "quoting-enclave tcb", quoting_enclave_below_all, BOTH},
     {"quoting enclave of another", "quoting-enclave tcb", quoting_enclave_of_another, BOTH},
     {"quoting enclave debug", "quoting-enclave tcb", quoting_enclave_debug, BOTH},
+    {"quoting enclave misc select", "quoting-enclave tcb", quoting_enclave_misc_select, BOTH},
+    {"module attributes", "tdx-module tcb", module_attributes, TDX},
+    {"other certification", "evidence", other_certification, BOTH},
+    {"other certification of the report", "evidence", other_report_certification, TDX},
     {"other report data", "report-data", other_report_data, BOTH},
     {"evaluation too old", "tcb-evaluation", evaluation_too_old, BOTH},
     {"signer not listed", "signer", signer_not_listed, SGX},

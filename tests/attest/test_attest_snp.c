@@ -48,15 +48,28 @@ static void set_up_report(uint8_t *r)
     memcpy(&r[0x1f0], tcb, 8);
 }
 
+/* Once: points of P-384 take a while. */
+static void make_keys(struct scene *s)
+{
+    static struct forge_key ark, ask, vcek, other;
+    if (ark.size == 0) {
+        forge_key(&ark, KEY_P384, "ark");
+        forge_key(&ask, KEY_P384, "ask");
+        forge_key(&vcek, KEY_P384, "vcek");
+        forge_key(&other, KEY_P384, "other");
+    }
+    s->ark = ark;
+    s->ask = ask;
+    s->vcek = vcek;
+    s->other = other;
+}
+
 static int set_up(void **state)
 {
     struct scene *s = &g_scene;
     (void)state;
     memset(s, 0, sizeof *s);
-    forge_key(&s->ark, KEY_P384, "ark");
-    forge_key(&s->ask, KEY_P384, "ask");
-    forge_key(&s->vcek, KEY_P384, "vcek");
-    forge_key(&s->other, KEY_P384, "other");
+    make_keys(s);
     s->root = (struct forge_certificate){.subject = "ARK-Test",
                                          .issuer = "ARK-Test",
                                          .serial = 1,
@@ -316,6 +329,30 @@ static void launched_below_minimum(struct scene *s)
     s->policy = ", \"min_tcb\": {\"microcode\": 115}";
     s->report[0x1f0 + 7] = 114;
 }
+static void bootloader_below_minimum(struct scene *s)
+{
+    s->policy = ", \"min_tcb\": {\"bootloader\": 4}";
+}
+static void tee_below_minimum(struct scene *s)
+{
+    s->policy = ", \"min_tcb\": {\"tee\": 2}";
+}
+static void snp_below_minimum(struct scene *s)
+{
+    s->policy = ", \"min_tcb\": {\"snp\": 9, \"tee\": 1}";
+}
+static void fmc_below_minimum(struct scene *s)
+{
+    s->policy = ", \"min_tcb\": {\"fmc\": 1}";
+}
+static void reserved_flag(struct scene *s)
+{
+    s->report[0x48] = 0x20;
+}
+static void chip_key_masked(struct scene *s)
+{
+    s->report[0x48] = 2;
+}
 static void wants_vlek(struct scene *s)
 {
     s->policy = ", \"keys\": [\"vlek\"]";
@@ -369,6 +406,12 @@ static const struct {
     {"older policy", "policy-version", older_policy},
     {"no such destination", "destination", no_such_destination},
     {"launched below minimum", "tcb", launched_below_minimum},
+    {"bootloader below minimum", "tcb", bootloader_below_minimum},
+    {"TEE below minimum", "tcb", tee_below_minimum},
+    {"SNP below minimum", "tcb", snp_below_minimum},
+    {"FMC below minimum", "tcb", fmc_below_minimum},
+    {"reserved flag", "evidence", reserved_flag},
+    {"chip's key masked", "snp-chip", chip_key_masked},
     {"wants VLEK", "signing-key", wants_vlek},
     {"wants Genoa", "product", wants_genoa},
     {"wants host data", "host-data", wants_host_data},
@@ -460,12 +503,11 @@ static void test_no_flipped_byte_of_a_report_is_accepted(void **state)
     memcpy(report, g_scene.report, sizeof report);
     g_scene.question.evidence = span_of(report, sizeof report);
     for (size_t i = 0; i < sizeof report; i += step) {
-        for (int bit = 0; bit < 8; bit += 7) {
-            report[i] ^= (uint8_t)(1 << bit);
-            if (attest_verify(&g_workspace, &g_scene.question, &g_verdict, &g_facts))
-                fail_msg("accepted with byte %zu changed", i);
-            report[i] ^= (uint8_t)(1 << bit);
-        }
+        const uint8_t change = (uint8_t)(1 << i % 8);
+        report[i] ^= change;
+        if (attest_verify(&g_workspace, &g_scene.question, &g_verdict, &g_facts))
+            fail_msg("accepted with byte %zu changed", i);
+        report[i] ^= change;
     }
     assert_true(attest_verify(&g_workspace, &g_scene.question, &g_verdict, &g_facts));
     g_scene.question.evidence.length--;

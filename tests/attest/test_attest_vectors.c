@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
+ * usage: test_attest_vectors [PATTERN]: only the tests whose names match
+ *
  * Real evidence: the samples in the folder that OPTMIG_VECTORS names (its NOTICE says where they
  * are from).  Without it there is nothing to test here, and this says so.  Times are pinned:
  * certificates and collateral expire.
@@ -244,7 +246,7 @@ static void test_no_changed_byte_is_accepted_tdx(void **state)
     assert_no_change_accepted("PCK list", &g_question.crls[1], 83);
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_snp_report),
@@ -262,6 +264,8 @@ int main(void)
         puts("skipped: OPTMIG_VECTORS does not name the folder of sample evidence");
         return SKIPPED;
     }
+    if (argc > 1)
+        cmocka_set_test_filter(argv[1]);
     int failed = cmocka_run_group_tests(tests, NULL, NULL);
     evidence_free(&g_files);
     return failed;
