@@ -57,6 +57,25 @@ struct om_buffer {
     size_t length;
 };
 
+/* A service address: moves with the program (optmig run --address).  Sent as it is in PREPARE. */
+enum { OM_SERVICES_MAX = 8, OM_DEVICE_MAX = 16 };
+
+struct om_service {
+    uint8_t family;             /* AF_INET or AF_INET6 */
+    uint8_t prefix;             /* bits of the network */
+    uint8_t address[16];        /* network order; IPv4 in the first four */
+    char device[OM_DEVICE_MAX]; /* network interface, NUL-terminated */
+};
+
+enum om_service_order {
+    OM_SERVICE_CHECK,    /* could it be taken here?  Changes nothing. */
+    OM_SERVICE_TAKE,     /* this host has the address now; no error if it had it already */
+    OM_SERVICE_LEAVE,    /* and now not any more; no error if it had not */
+    OM_SERVICE_ANNOUNCE, /* tells the network where it is: gratuitous ARP, unsolicited NA */
+    OM_SERVICE_OWN,      /* it is this enclave's: to be removed when its process ends */
+    OM_SERVICE_DISOWN,
+};
+
 /* What PAGEMAP_SCAN is asked (host/track.c).  start and end are page-aligned addresses. */
 struct om_scan {
     uint64_t start, end;
@@ -146,6 +165,7 @@ struct ecall_create {
     uint32_t privileged;   /* 1: may use userfaultfd for kernel faults */
     int32_t log_fd;        /* where app threads write log lines; -1: nowhere */
     uint32_t quiet;
+    uint32_t logged; /* 1: standard output and error are the log of the daemon */
     char name[OM_NAME_MAX];
     uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */
     /* Program counters inside host/gate.S, see enclave/entry.S: an order to stop that arrives with
@@ -161,6 +181,8 @@ struct ecall_start {
     const char *const *argv;
     const char *const *envp;
     const char *cwd;
+    const struct om_service *services;
+    uint32_t service_count;     /* at most OM_SERVICES_MAX */
     uint64_t sigmask;           /* that the first thread starts with */
     long result;                /* out: 0 or a negative errno */
     char reason[OM_REASON_MAX]; /* out: what is wrong with the executable */

@@ -290,7 +290,7 @@ static json_t *make_order(const struct departure *departure)
     if (enclave->attached && !enclave->quiet)
         snprintf(note, sizeof(note),
                  "optmig run: %s has been moved to %s and runs on there; it gets no more "
-                 "input from here, and what it writes goes to the log there",
+                 "input from here, and what it writes goes to the log there, or to the file given",
                  enclave->name, departure->to);
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s}", "order", "move_out", "session",
                      session, "mode", mode_name((int)departure->mode), "tracker",

@@ -89,8 +89,11 @@ static void release(struct open_file *file)
     case FD_INOTIFY:
         fd_inotify_clear(file);
         break;
-    case FD_SOCKET:
     case FD_LISTENER:
+        fd_backlog_forget(file);
+        fd_socket_clear(file);
+        break;
+    case FD_SOCKET:
     case FD_SOCKETPAIR:
         fd_socket_clear(file);
         break;

@@ -34,7 +34,10 @@ struct fd_obstacle {
 
 /* Called by sys_fd.c and the dispatcher as descriptors come and go; fd.c keeps the table. */
 void fd_table_create(void); /* records 0, 1, 2 as they were inherited */
-uint32_t fd_count(void);    /* descriptors of the program */
+/* Before the program is loaded: it is to have these addresses.  0, or -errno and a reason. */
+long fd_services_begin(const struct om_service *untrusted, uint32_t count, char *out_reason,
+                       size_t capacity);
+uint32_t fd_count(void); /* descriptors of the program */
 
 /* Before the move, the program running: appends the description of every object that the
  * destination must have (files: path, flags, size, digest of the head) as bytes for fd_check; or
@@ -60,5 +63,7 @@ long fd_restore(struct fd_obstacle *out_obstacle);
  * again.
  */
 void fd_release(void);
+/* At the destination, if the move fails before the commit: what another process can use again. */
+void fd_abandon(void);
 /* At the source, after the commit: closes all of the program's descriptors. */
 void fd_close_all(void);

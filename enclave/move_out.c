@@ -378,13 +378,32 @@ static long list_sweep(enum sweep_kind kind, bool protect, uint64_t *out_pages)
     return error;
 }
 
+/* Looks at what is still written, each time sooner than the last, since less has to be listed:
+ * what is written after the last look is dropped by the destination while the program stands. */
+static long relist(enum sweep_kind kind, uint64_t pages)
+{
+    uint64_t before = ~0ULL;
+    long error = 0;
+
+    for (int i = 0; !error && i < RELIST_ROUNDS_MAX && pages > SMALL_pages && pages < before / 2;
+         i++) {
+        before = pages;
+        error = synchronize();
+        if (!error)
+            error = list_sweep(kind, true, &pages);
+        if (!error)
+            error = source_send_list();
+    }
+    return error;
+}
+
 /* What was written since the last round is not sent but listed; the destination gets its pager
  * ready. */
 static long list_round(void)
 {
     bool everything = g_out.move.mode == OM_MODE_POSTCOPY;
     struct message message;
-    uint64_t pages, before = ~0ULL;
+    uint64_t pages;
     long error = source_send_drops();
 
     if (!error)
@@ -396,16 +415,7 @@ static long list_round(void)
     if (!error)
         error = expect(MESSAGE_LISTED, &message);
     /* Dropping a long list takes the destination a while, in which more is written. */
-    for (int i = 0; !error && i < RELIST_ROUNDS_MAX && pages > SMALL_pages && pages < before / 2;
-         i++) {
-        before = pages;
-        error = list_sweep(SWEEP_WRITTEN, true, &pages);
-        if (!error)
-            error = source_send_list();
-        if (!error)
-            error = synchronize();
-    }
-    return error;
+    return error ? error : relist(SWEEP_WRITTEN, pages);
 }
 
 /* ---- switchover ---- */
@@ -426,6 +436,8 @@ static long freeze(void)
         error = list_sweep(SWEEP_WRITTEN, true, &pages);
         if (!error)
             error = source_send_list();
+        if (!error)
+            error = relist(tracker_is_frozen() ? SWEEP_HOT : SWEEP_WRITTEN, pages);
     } else if (!error) {
         error = send_sweep(SWEEP_WRITTEN, true, &round);
         g_out.report.rounds++;
