@@ -2,6 +2,7 @@
 /* See collateral.h.  A text is parsed only after its signature verified. */
 #include "attest/collateral.h"
 
+#include "attest/chain_rule.h"
 #include "attest/date.h"
 #include "attest/value.h"
 
@@ -62,36 +63,17 @@ static enum tcb_status level_status(const struct value *level)
 
 /* ---- Who says so ---- */
 
-static const struct x509_certificate *find_signer(const struct x509_store *store)
-{
-    for (uint32_t i = 0; i < store->count; i++) {
-        char name[X509_NAME_TEXT_bytes];
-        x509_common_name(&store->certificate[i], name);
-        if (span_equal(span_text(name), span_text("Intel SGX TCB Signing")))
-            return &store->certificate[i];
-    }
-    return NULL;
-}
-
 static bool verify_signer(const struct x509_store *store, const struct x509_trust *trust,
                           struct verdict *verdict, const struct x509_certificate **out_signer)
 {
-    const struct x509_certificate *signer = find_signer(store), *where = signer;
-    struct x509_trust of_leaf = *trust; /* it is below the root: the root's list names it */
-    char name[X509_NAME_TEXT_bytes] = "";
+    const char *wanted = "from the TCB signing certificate to Intel's root, none revoked";
+    struct x509_trust of_leaf = *trust; /* It is below the root: the root's list names it. */
     of_leaf.leaf_crl_needed = trust->crl_needed;
-    const char *reason = signer ? x509_verify(store, signer, &of_leaf, &where)
-                                : "Intel's TCB signing certificate is not in the collateral";
-    if (where)
-        x509_common_name(where, name);
-    struct verdict_rule *rule = verdict_add(verdict, "collateral-chain", !reason);
-    struct words found = verdict_found(rule), wanted = verdict_wanted(rule);
-    words_put(&found, name);
-    words_put(&found, where ? ": " : "");
-    words_put(&found, reason ? reason : "a trusted root, and all below it in force");
-    words_put(&wanted, "from the TCB signing certificate to Intel's root, none revoked");
-    *out_signer = signer;
-    return !reason;
+    *out_signer = chain_find(store, "Intel SGX TCB Signing");
+    if (!*out_signer)
+        return verdict_say(verdict, "collateral-chain", false,
+                           "Intel's TCB signing certificate is not in the collateral", wanted);
+    return chain_rule(verdict, "collateral-chain", store, *out_signer, &of_leaf, wanted);
 }
 
 /* The fields that both texts have: signature, what it is, in force. */

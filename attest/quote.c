@@ -3,7 +3,7 @@
 #include "attest/quote.h"
 
 #include "attest/der.h"
-#include "protocol/wire.h"
+#include "attest/fields.h"
 
 enum {
     KEY_ECDSA_P256 = 2,
@@ -19,52 +19,40 @@ enum {
 static const uint8_t g_intel_vendor[16] = {0x93, 0x9a, 0x72, 0x33, 0xf7, 0x9c, 0x4c, 0xa9,
                                            0x94, 0x0a, 0x0d, 0xb3, 0x95, 0x7f, 0x06, 0x07};
 
-static struct span take(struct wire *w, size_t length)
-{
-    const uint8_t *bytes = wire_take_span(w, length);
-    return span_of(bytes, bytes ? length : 0);
-}
-
-static void take_zeros(struct wire *w, size_t length)
-{
-    if (!span_zero(take(w, length)))
-        w->failed = true;
-}
-
 static void take_enclave(struct wire *w, struct quote_enclave *out)
 {
-    out->cpu_svn = take(w, 16);
+    out->cpu_svn = field_take(w, 16);
     out->misc_select = wire_take_u32(w);
-    take(w, 12 + 16); /* reserved, extended product id */
-    out->attributes = take(w, 16);
-    out->mrenclave = take(w, 32);
-    take_zeros(w, 32);
-    out->mrsigner = take(w, 32);
-    take(w, 32 + 64); /* reserved, configuration id */
+    field_take(w, 12 + 16); /* reserved, extended product id */
+    out->attributes = field_take(w, 16);
+    out->mrenclave = field_take(w, 32);
+    field_zeros(w, 32);
+    out->mrsigner = field_take(w, 32);
+    field_take(w, 32 + 64); /* reserved, configuration id */
     out->product = wire_take_u16(w);
     out->svn = wire_take_u16(w);
-    take(w, 2 + 42 + 16); /* configuration svn, reserved, family id */
-    out->report_data = take(w, 64);
+    field_take(w, 2 + 42 + 16); /* configuration svn, reserved, family id */
+    out->report_data = field_take(w, 64);
 }
 
 static void take_domain(struct wire *w, bool is_15, struct quote_domain *out)
 {
-    out->tcb_svn = take(w, 16);
-    out->mrseam = take(w, 48);
-    out->mrsignerseam = take(w, 48);
-    out->seam_attributes = take(w, 8);
-    out->attributes = take(w, 8);
-    out->xfam = take(w, 8);
-    out->mrtd = take(w, 48);
-    out->mrconfigid = take(w, 48);
-    out->mrowner = take(w, 48);
-    out->mrownerconfig = take(w, 48);
+    out->tcb_svn = field_take(w, 16);
+    out->mrseam = field_take(w, 48);
+    out->mrsignerseam = field_take(w, 48);
+    out->seam_attributes = field_take(w, 8);
+    out->attributes = field_take(w, 8);
+    out->xfam = field_take(w, 8);
+    out->mrtd = field_take(w, 48);
+    out->mrconfigid = field_take(w, 48);
+    out->mrowner = field_take(w, 48);
+    out->mrownerconfig = field_take(w, 48);
     for (size_t i = 0; i < 4; i++)
-        out->rtmr[i] = take(w, 48);
-    out->report_data = take(w, 64);
+        out->rtmr[i] = field_take(w, 48);
+    out->report_data = field_take(w, 64);
     if (is_15) {
-        out->tcb_svn_2 = take(w, 16);
-        out->mrservicetd = take(w, 48);
+        out->tcb_svn_2 = field_take(w, 16);
+        out->mrservicetd = field_take(w, 48);
     }
 }
 
@@ -73,9 +61,9 @@ static void take_header(struct wire *w, struct quote *out)
     out->version = wire_take_u16(w);
     uint16_t key = wire_take_u16(w);
     uint32_t tee = wire_take_u32(w);
-    take(w, 4); /* versions of quoting enclave and PCE (3), reserved (4) */
-    struct span vendor = take(w, 16);
-    take(w, 20); /* the vendor's data */
+    field_take(w, 4); /* versions of quoting enclave and PCE (3), reserved (4) */
+    struct span vendor = field_take(w, 16);
+    field_take(w, 20); /* the vendor's data */
     out->tee = tee == QUOTE_TDX ? QUOTE_TDX : QUOTE_SGX;
     if (out->version < 3 || out->version > 5 || key != KEY_ECDSA_P256 ||
         (tee != QUOTE_SGX && (tee != QUOTE_TDX || out->version == 3)) ||
@@ -104,7 +92,7 @@ static void take_body(struct wire *w, struct quote *out)
 /* A cursor over exactly length bytes of w. */
 static struct wire enter(struct wire *w, size_t length)
 {
-    struct span s = take(w, length);
+    struct span s = field_take(w, length);
     struct wire inner = wire_reader(s.bytes, s.length);
     inner.failed = w->failed;
     return inner;
@@ -118,15 +106,15 @@ static void leave(struct wire *w, const struct wire *inner)
 
 static void take_quoting(struct wire *w, struct quote *out)
 {
-    struct span report = take(w, QUOTE_SGX_BODY_SIZE);
+    struct span report = field_take(w, QUOTE_SGX_BODY_SIZE);
     struct wire r = wire_reader(report.bytes, report.length);
     out->quoting_report = report;
     take_enclave(&r, &out->quoting);
     leave(w, &r);
-    out->quoting_signature = take(w, 64);
-    out->quoting_data = take(w, wire_take_u16(w));
+    out->quoting_signature = field_take(w, 64);
+    out->quoting_data = field_take(w, wire_take_u16(w));
     uint16_t kind = wire_take_u16(w);
-    out->certificates = take(w, wire_take_u32(w));
+    out->certificates = field_take(w, wire_take_u32(w));
     if (kind != CERTIFICATION_CHAIN)
         w->failed = true;
 }
@@ -134,8 +122,8 @@ static void take_quoting(struct wire *w, struct quote *out)
 static void take_signature(struct wire *w, struct quote *out)
 {
     struct wire s = enter(w, wire_take_u32(w));
-    out->signature = take(&s, 64);
-    out->attestation_key = take(&s, 64);
+    out->signature = field_take(&s, 64);
+    out->attestation_key = field_take(&s, 64);
     if (out->version == 3) {
         take_quoting(&s, out);
     } else {
@@ -170,7 +158,7 @@ const char *quote_decode(struct span evidence, struct quote *out)
     size_t left = wire_left(&w);
     if (left > QUOTE_PADDING_MAX_bytes)
         w.failed = true;
-    take_zeros(&w, left);
+    field_zeros(&w, left);
     if (wire_complete(&w))
         return NULL;
     memset(out, 0, sizeof *out);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether a quote is of a genuine platform; quote.h.  Whether that platform is up to date is said
  * by collateral.c, what is quoted is judged by evaluate.c. */
+#include "attest/chain_rule.h"
 #include "attest/quote.h"
 
 /* The PCK certificate is the first of the quote's chain; the store may have had others before. */
@@ -12,23 +13,6 @@ static const struct x509_certificate *find_pck(const struct x509_store *store)
             return &store->certificate[i];
     }
     return NULL;
-}
-
-static bool verify_chain(const struct x509_store *store, const struct x509_certificate *pck,
-                         const struct x509_trust *trust, struct verdict *verdict)
-{
-    const struct x509_certificate *where = pck;
-    char name[X509_NAME_TEXT_bytes];
-    const char *reason = x509_verify(store, pck, trust, &where);
-    struct verdict_rule *rule = verdict_add(verdict, "quote-chain", !reason);
-    struct words found = verdict_found(rule), wanted = verdict_wanted(rule);
-    x509_common_name(where, name);
-    words_put(&found, name);
-    words_put(&found, ": ");
-    words_put(&found, reason ? reason : "a trusted root, and all below it in force");
-    words_put(&wanted, "from the PCK certificate to Intel's root, none revoked, each valid on ");
-    words_date(&wanted, trust->now);
-    return !reason;
 }
 
 /* Report data of the quoting enclave: SHA-256(attestation key || its data), then zeros. */
@@ -63,7 +47,8 @@ bool quote_verify(const struct quote *q, const struct x509_store *store,
     if (!verdict_say(verdict, "quote-platform", !reason, reason ? reason : "said",
                      "a PCK certificate that says which platform and TCB it is"))
         return false;
-    bool chain = verify_chain(store, pck, trust, verdict);
+    bool chain = chain_rule(verdict, "quote-chain", store, pck, trust,
+                            "from the PCK certificate to Intel's root, none revoked");
     bool report = signature_verify(SIGNATURE_ECDSA_SHA256, &pck->key, q->quoting_report,
                                    q->quoting_signature);
     verdict_say(verdict, "quote-enclave-report", report, report ? "good" : "does not verify",

@@ -4,7 +4,7 @@
 #include "attest/snp.h"
 
 #include "attest/der.h"
-#include "protocol/wire.h"
+#include "attest/fields.h"
 
 enum {
     SIGNATURE_ALGORITHM_P384 = 1,
@@ -13,22 +13,10 @@ enum {
     TABLE_ENTRIES_MAX = 16,
 };
 
-static struct span take(struct wire *w, size_t length)
-{
-    const uint8_t *bytes = wire_take_span(w, length);
-    return span_of(bytes, bytes ? length : 0);
-}
-
-static void take_zeros(struct wire *w, size_t length)
-{
-    if (!span_zero(take(w, length)))
-        w->failed = true;
-}
-
 /* 72 bytes, little-endian, to 48, big-endian. */
 static void take_signature_number(struct wire *w, uint8_t out[48])
 {
-    struct span s = take(w, SIGNATURE_NUMBER_SIZE);
+    struct span s = field_take(w, SIGNATURE_NUMBER_SIZE);
     for (size_t i = 0; s.bytes && i < SIGNATURE_NUMBER_SIZE; i++) {
         if (i < 48)
             out[47 - i] = s.bytes[i];
@@ -48,45 +36,45 @@ bool snp_is_report(struct span evidence)
 /* The last fields before the signature, which versions 3 to 5 extended. */
 static void take_versions(struct wire *w, struct snp_report *out)
 {
-    take(w, 3); /* current firmware: build, minor, major */
-    take_zeros(w, 1);
-    take(w, 3); /* committed firmware */
-    take_zeros(w, 1);
-    out->launch_tcb = take(w, 8);
+    field_take(w, 3); /* current firmware: build, minor, major */
+    field_zeros(w, 1);
+    field_take(w, 3); /* committed firmware */
+    field_zeros(w, 1);
+    out->launch_tcb = field_take(w, 8);
     if (out->version >= 5)
-        take(w, 16); /* mitigations at launch, and now */
+        field_take(w, 16); /* mitigations at launch, and now */
     else
-        take_zeros(w, 16);
-    take_zeros(w, SNP_SIGNED_SIZE - 0x208);
+        field_zeros(w, 16);
+    field_zeros(w, SNP_SIGNED_SIZE - 0x208);
 }
 
 static void take_body(struct wire *w, struct snp_report *out)
 {
-    take(w, 16 + 16); /* family and image id: the guest owner's labels */
+    field_take(w, 16 + 16); /* family and image id: the guest owner's labels */
     out->vmpl = wire_take_u32(w);
     uint32_t algorithm = wire_take_u32(w);
-    out->current_tcb = take(w, 8);
+    out->current_tcb = field_take(w, 8);
     wire_take_u64(w); /* platform information */
     uint32_t flags = wire_take_u32(w);
     out->chip_key_masked = (flags & 2) != 0;
     out->signing_key = flags >> 2 & 7;
-    take_zeros(w, 4);
-    out->report_data = take(w, 64);
-    out->measurement = take(w, SNP_MEASUREMENT_SIZE);
-    out->host_data = take(w, 32);
-    out->id_key_digest = take(w, 48);
-    take(w, 48 + 32 + 32); /* author key digest, report id, migration agent's report id */
-    out->reported_tcb = take(w, 8);
+    field_zeros(w, 4);
+    out->report_data = field_take(w, 64);
+    out->measurement = field_take(w, SNP_MEASUREMENT_SIZE);
+    out->host_data = field_take(w, 32);
+    out->id_key_digest = field_take(w, 48);
+    field_take(w, 48 + 32 + 32); /* author key digest, report id, migration agent's report id */
+    out->reported_tcb = field_take(w, 8);
     if (out->version >= 3) {
         out->family = wire_take_u8(w);
         out->model = wire_take_u8(w);
-        take(w, 1); /* stepping */
-        take_zeros(w, 21);
+        field_take(w, 1); /* stepping */
+        field_zeros(w, 21);
     } else {
-        take_zeros(w, 24);
+        field_zeros(w, 24);
     }
-    out->chip_id = take(w, 64);
-    out->committed_tcb = take(w, 8);
+    out->chip_id = field_take(w, 64);
+    out->committed_tcb = field_take(w, 8);
     take_versions(w, out);
     if (algorithm != SIGNATURE_ALGORITHM_P384 || (flags & ~0x1fu) != 0)
         w->failed = true;
@@ -105,7 +93,7 @@ const char *snp_decode(struct span evidence, struct snp_report *out)
     out->signed_bytes = span_of(evidence.bytes, SNP_SIGNED_SIZE);
     take_signature_number(&w, out->signature);
     take_signature_number(&w, &out->signature[48]);
-    take_zeros(&w, SNP_REPORT_SIZE - SNP_SIGNED_SIZE - 2 * SIGNATURE_NUMBER_SIZE);
+    field_zeros(&w, SNP_REPORT_SIZE - SNP_SIGNED_SIZE - 2 * SIGNATURE_NUMBER_SIZE);
     if (!wire_complete(&w) || out->vmpl > VMPL_MAX ||
         (out->policy >> SNP_POLICY_RESERVED_ONE & 1) == 0) {
         memset(out, 0, sizeof *out);
@@ -252,7 +240,7 @@ const char *snp_add_table(struct x509_store *store, struct span table)
 {
     struct wire w = wire_reader(table.bytes, table.length);
     for (uint32_t i = 0; i < TABLE_ENTRIES_MAX; i++) {
-        struct span guid = take(&w, 16);
+        struct span guid = field_take(&w, 16);
         uint32_t offset = wire_take_u32(&w), length = wire_take_u32(&w);
         if (w.failed)
             return "the table of certificates has no end";

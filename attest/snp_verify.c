@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Whether an SNP report is of a genuine chip; snp.h.  What the report says is another question:
  * evaluate.c. */
+#include "attest/chain_rule.h"
 #include "attest/snp.h"
 
 static const char *key_name(uint32_t signing_key)
@@ -8,34 +9,6 @@ static const char *key_name(uint32_t signing_key)
     return signing_key == SNP_KEY_VCEK   ? "SEV-VCEK"
            : signing_key == SNP_KEY_VLEK ? "SEV-VLEK"
                                          : NULL;
-}
-
-static const struct x509_certificate *find_key(const struct x509_store *store, const char *name)
-{
-    for (uint32_t i = 0; i < store->count; i++) {
-        char found[X509_NAME_TEXT_bytes];
-        x509_common_name(&store->certificate[i], found);
-        if (span_equal(span_text(found), span_text(name)))
-            return &store->certificate[i];
-    }
-    return NULL;
-}
-
-static bool verify_chain(const struct x509_store *store, const struct x509_certificate *key,
-                         const struct x509_trust *trust, struct verdict *verdict)
-{
-    const struct x509_certificate *where = key;
-    char name[X509_NAME_TEXT_bytes];
-    const char *reason = x509_verify(store, key, trust, &where);
-    struct verdict_rule *rule = verdict_add(verdict, "snp-chain", !reason);
-    struct words found = verdict_found(rule), wanted = verdict_wanted(rule);
-    x509_common_name(where, name);
-    words_put(&found, name);
-    words_put(&found, ": ");
-    words_put(&found, reason ? reason : "a trusted root, and all below it in force");
-    words_put(&wanted, "from the signing key to a root of AMD, each valid on ");
-    words_date(&wanted, trust->now);
-    return !reason;
 }
 
 /* Reports of version 3 and later name the processor; it must be the certificate's. */
@@ -86,7 +59,7 @@ bool snp_verify(const struct snp_report *report, const struct x509_store *store,
                 enum snp_product *out_product)
 {
     const char *name = key_name(report->signing_key);
-    const struct x509_certificate *key = name ? find_key(store, name) : NULL;
+    const struct x509_certificate *key = name ? chain_find(store, name) : NULL;
     struct snp_key_facts facts;
     *out_product = SNP_PRODUCT_NONE;
     if (!verdict_say(verdict, "snp-key", key != NULL,
@@ -95,7 +68,8 @@ bool snp_verify(const struct snp_report *report, const struct x509_store *store,
                             : name,
                      "signed by VCEK or VLEK, with its certificate"))
         return false;
-    bool chain = verify_chain(store, key, trust, verdict);
+    bool chain = chain_rule(verdict, "snp-chain", store, key, trust,
+                            "from the signing key to a root of AMD");
     struct span signature = span_of(report->signature, sizeof report->signature);
     bool is_signed =
         signature_verify(SIGNATURE_ECDSA_SHA384, &key->key, report->signed_bytes, signature);

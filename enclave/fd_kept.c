@@ -34,7 +34,8 @@ long fd_kept_look(struct open_file *file, const struct stat *status, const char 
         return 0;
     return fd_refuse(out, file->fd, -EOPNOTSUPP,
                      "fd %d (%s): %s of %lu MiB; at most %d MiB go along with a program", file->fd,
-                     path, fd_is_memfd(path) ? "memory of memfd_create" : "an open but deleted file",
+                     path,
+                     fd_is_memfd(path) ? "memory of memfd_create" : "an open but deleted file",
                      (uint64_t)status->st_size >> 20, FD_KEPT_bytes >> 20);
 }
 
@@ -72,8 +73,8 @@ static long read_contents(struct open_file *file)
     long fd = room ? reopen(file->fd, O_RDONLY) : -ENOBUFS, got = fd;
 
     while (fd >= 0 && done < length) {
-        got = fd_kernel(__NR_pread64, (uint64_t)fd, fd_address_of(room + done), length - done,
-                        done);
+        got =
+            fd_kernel(__NR_pread64, (uint64_t)fd, fd_address_of(room + done), length - done, done);
         if (got <= 0)
             break;
         done += (uint64_t)got;
