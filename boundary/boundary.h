@@ -19,7 +19,7 @@ enum {
     OM_BOUNDARY_VERSION = 999,
     OM_SIGNAL_STOP = 63, /* host and runtime keep this signal for themselves */
     OM_NAME_MAX = 64,
-    OM_REASON_MAX = 512,
+    OM_REASON_MAX = 2048, /* of a refusal with all its reasons */
     OM_EVIDENCE_MAX = 4096,
     OM_STREAM_BULK = 0,
     OM_STREAM_URGENT = 1,
@@ -35,12 +35,16 @@ enum om_tracker { OM_TRACKER_KERNEL, OM_TRACKER_MPROTECT };
 enum om_connections { OM_CONNECTIONS_MOVE, OM_CONNECTIONS_RESET };
 enum om_log_level { OM_LOG_ERROR, OM_LOG_WARN, OM_LOG_INFO, OM_LOG_DEBUG };
 
+/* Between the reasons of a refusal, when there are several. */
+#define OM_REASON_SEPARATOR " | "
+
 /* How a move ended; the numbers are the exit status of `optmig migrate`. */
 enum om_result {
     OM_RESULT_MOVED = 0,
     OM_RESULT_REFUSED = 1, /* before any state left; nothing happened */
     OM_RESULT_FAILED = 3,  /* the program still runs at the source (also: cancelled) */
     OM_RESULT_LOST = 4,    /* the program is lost */
+    OM_RESULT_MOVABLE = 5, /* it was only asked: it could have been moved */
 };
 
 enum om_phase {
@@ -192,7 +196,7 @@ struct ecall_move {
     uint32_t mode;        /* enum om_mode; source only */
     uint32_t tracker;     /* enum om_tracker; source only */
     uint32_t connections; /* enum om_connections; source only */
-    uint32_t reserved;
+    uint32_t check_only;  /* 1: find out what is in the way, and move nothing; source only */
     uint64_t max_downtime_us;
     uint64_t deadline_us;         /* 0: none */
     uint64_t session;             /* chosen by the source daemon; public */

@@ -69,6 +69,17 @@ static const struct help g_help[] = {
      "\n"
      "Exit status: 0 moved, 1 refused before anything happened, 2 usage, 3 failed and the program\n"
      "still runs here, 4 the program is lost.\n"},
+    {"check", "find out what would keep an enclave from being moved",
+     "usage: optmig check NAME --to ADDR:PORT [--connections move|reset] [--tracker T] [--json]\n"
+     "\n"
+     "Asks both hosts everything that a move asks first: memory, processor, files, addresses,\n"
+     "connections.  Names all that is in the way; moves nothing, and the program runs on.\n"
+     "\n"
+     "Example:\n"
+     "  optmig check kv --to 127.0.0.1:7702 && optmig migrate kv --to 127.0.0.1:7702\n"
+     "\n"
+     "Exit status: 0 nothing is in the way, 1 something is (or no daemon, or no such enclave),\n"
+     "2 wrong usage.\n"},
     {"ls", "list the enclaves of the daemon",
      "usage: optmig ls [--json]\n"
      "\n"

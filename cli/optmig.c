@@ -17,6 +17,7 @@ struct command {
 static const struct command g_commands[] = {
     {"run", command_run},
     {"migrate", command_migrate},
+    {"check", command_check},
     {"ls", command_ls},
     {"status", command_status},
     {"cancel", command_cancel},

@@ -26,9 +26,11 @@ enum fd_kind {
     FD_UNSUPPORTED /* named in `what` when a move is asked for */
 };
 
-/* What fd_prepare found out, in words for the user. */
+/* What is in the way, in words for the user; fd_prepare and fd_check name all they find, with
+ * OM_REASON_SEPARATOR between. */
 struct fd_obstacle {
-    int32_t fd;
+    int32_t fd;       /* of the last one */
+    size_t described; /* fd_prepare: length of the description, of what can be described */
     char what[OM_REASON_MAX];
 };
 

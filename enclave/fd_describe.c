@@ -351,8 +351,9 @@ long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
     lock_take(&fd_state()->lock);
     walk = fd_walk();
     lock_release(&fd_state()->lock);
-    while (!error) {
+    for (;;) {
         struct open_file copy, *file;
+        long another;
 
         lock_take(&fd_state()->lock);
         file = fd_walk_next(&walk);
@@ -361,8 +362,10 @@ long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
         lock_release(&fd_state()->lock);
         if (!file)
             break;
-        error = describe_one(&to, fd_index_of(file), &copy, out_obstacle);
+        another = describe_one(&to, fd_index_of(file), &copy, out_obstacle);
+        error = error ? error : another;
     }
+    out_obstacle->described = to.failed ? 0 : to.at;
     if (!error && to.failed)
         return fd_refuse(out_obstacle, -1, -EOPNOTSUPP,
                          "too many open files: their description does not fit");
@@ -595,6 +598,7 @@ static long check_item(struct wire *from, bool same_machine, struct fd_obstacle 
             break;
         }
     }
+    from->failed = true;
     return fd_refuse(out, -1, -EINVAL, "the description of descriptors is malformed");
 }
 
@@ -619,7 +623,10 @@ long fd_check(const uint8_t *description, size_t length, struct fd_obstacle *out
     machine_text(here);
     same_machine = g_boot_id[0] && memcmp(here, there, sizeof(here)) == 0;
     error = fd_services_check(&from, same_machine, out_obstacle);
-    while (!error && wire_left(&from) > 0)
-        error = check_item(&from, same_machine, out_obstacle);
+    while (!from.failed && wire_left(&from) > 0) {
+        long another = check_item(&from, same_machine, out_obstacle);
+
+        error = error ? error : another;
+    }
     return error;
 }

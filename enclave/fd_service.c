@@ -150,6 +150,7 @@ static bool take_description(struct wire *from, struct om_service *out)
 long fd_services_check(struct wire *from, bool same_network, struct fd_obstacle *out)
 {
     uint32_t count = wire_take_u8(from);
+    long result = 0;
 
     memset(&g_told, 0, sizeof(g_told));
     if (from->failed)
@@ -159,14 +160,16 @@ long fd_services_check(struct wire *from, bool same_network, struct fd_obstacle 
         struct om_service *service = &g_told.services[i];
         long error;
 
-        if (i == OM_SERVICES_MAX || !take_description(from, service))
+        if (i == OM_SERVICES_MAX || !take_description(from, service)) {
+            from->failed = true;
             return fd_refuse(out, -1, -EINVAL, "the description of descriptors is malformed");
+        }
+        g_told.count = i + 1;
         error = order(OM_SERVICE_CHECK, service);
         if (error)
-            return refuse(service, error, out);
-        g_told.count = i + 1;
+            result = refuse(service, error, out);
     }
-    return 0;
+    return result;
 }
 
 bool fd_service_arrives(const struct fd_address *address)

@@ -159,7 +159,7 @@ static void forget_shared(void)
 static void share_all(bool share)
 {
     struct fd_walk walk = fd_walk();
-    struct fd_obstacle lost;
+    struct fd_obstacle lost = {0};
     struct open_file *file;
 
     g_wait_end_ns = clock_host_monotonic_ns() + WAIT_NS;

@@ -173,6 +173,7 @@ static void start_move(const json_t *order, bool destination)
             connections_parse(line_text(order, "connections", "move")) == OM_CONNECTIONS_RESET
                 ? OM_CONNECTIONS_RESET
                 : OM_CONNECTIONS_MOVE,
+        .check_only = line_flag(order, "check_only"),
         .max_downtime_us = (uint64_t)line_number(order, "max_downtime_us", 20000),
         .deadline_us = (uint64_t)line_number(order, "deadline_us", 0),
         .session = strtoull(line_text(order, "session", "0"), NULL, 16),

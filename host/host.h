@@ -35,6 +35,7 @@ struct move_options {
     enum om_mode mode;
     enum om_tracker tracker;
     enum om_connections connections;
+    bool check_only; /* source: move nothing */
     uint64_t max_downtime_us;
     uint64_t deadline_us; /* 0: none */
     uint64_t session;
