@@ -71,7 +71,7 @@ class Link:
     def __init__(self, relay, client, target):
         self.relay, self.attack = relay, relay.attack
         self.sockets = (client, socket.create_connection(target))
-        self.stream = "?"
+        self.stream, self.pumps, self.lock = "?", 2, threading.Lock()
         for end in self.sockets:
             end.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for way in (OUT, BACK):
@@ -117,9 +117,15 @@ class Link:
                     self.send(way, self.attack.record(way, record))
                 else:
                     raise EOFError
-        except (OSError, EOFError):
+        except (OSError, EOFError, ValueError):
             pass
         self.close()
+        file.close()
+        with self.lock:
+            self.pumps -= 1
+            if self.pumps == 0:
+                for end in self.sockets:
+                    end.close()  # What was not read is refused: who still sends it is told.
 
 
 class Relay:
