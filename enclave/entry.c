@@ -69,6 +69,7 @@ static long create(const struct ecall_create *untrusted)
         .log_level = arg.log_level,
         .privileged = arg.privileged,
         .quiet = arg.quiet,
+        .logged = arg.logged,
     };
     memcpy(g_facts.measurement, arg.measurement, 32);
     name_copy(g_facts.name, arg.name, sizeof(g_facts.name));
@@ -114,6 +115,10 @@ static long start(struct ecall_start *start)
     remember_command(start);
     fd_table_create();
     signal_state_create();
+    result = fd_services_begin(start->services, start->service_count, start->reason,
+                               sizeof(start->reason));
+    if (result)
+        return result;
     result = loader_load(&program, first, start->reason, sizeof(start->reason));
     if (result)
         return result;

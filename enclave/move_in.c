@@ -349,8 +349,10 @@ bool move_in(struct ecall_move *untrusted)
     if (error && arrived_whole())
         error = 0;
     finish_report(error);
-    if (error && !sealed_committed())
+    if (error && !sealed_committed()) {
+        fd_abandon();
         sealed_give_up(g_in.refused ? MESSAGE_REFUSE : MESSAGE_ABORT, g_in.report.reason);
+    }
     if (error)
         sealed_fail();
     /* After a loss the pager is left as it is: threads that wait for a page wait on. */

@@ -146,7 +146,7 @@ static _Noreturn void be_source(const struct ends *ends, char **argv)
     make_enclave();
     first = options_of(ends[0].source);
     second = options_of(ends[1].source);
-    if (enclave_start(argv[0], argv, environ, NULL, reason))
+    if (enclave_start(argv[0], argv, environ, NULL, NULL, 0, reason))
         die(reason);
     abuse_running();
     if (enclave_move_out(&first, &g_callbacks) || !wait_done())
