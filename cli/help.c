@@ -69,6 +69,17 @@ static const struct help g_help[] = {
      "\n"
      "Exit status: 0 moved, 1 refused before anything happened, 2 usage, 3 failed and the program\n"
      "still runs here, 4 the program is lost.\n"},
+    {"inspect", "see whether a program is instrumented for --tracker barrier",
+     "usage: optmig inspect FILE [--json]\n"
+     "\n"
+     "FILE is a program or an object.  Says whether all of it was built with optmig-cc, and how "
+     "many\n"
+     "stores, marks and safepoints it has.\n"
+     "\n"
+     "Example:\n"
+     "  optmig inspect ./my-server\n"
+     "\n"
+     "Exit status: 0 fully instrumented, 1 not, or it cannot be read, 2 wrong usage.\n"},
     {"ls", "list the enclaves of the daemon",
      "usage: optmig ls [--json]\n"
      "\n"

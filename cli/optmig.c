@@ -15,9 +15,10 @@ struct command {
 };
 
 static const struct command g_commands[] = {
-    {"run", command_run},       {"migrate", command_migrate}, {"ls", command_ls},
-    {"status", command_status}, {"cancel", command_cancel},   {"stop", command_stop},
-    {"signal", command_signal}, {"ping", command_ping},       {"logs", command_logs},
+    {"inspect", command_inspect}, {"run", command_run},       {"migrate", command_migrate},
+    {"ls", command_ls},           {"status", command_status}, {"cancel", command_cancel},
+    {"stop", command_stop},       {"signal", command_signal}, {"ping", command_ping},
+    {"logs", command_logs},
 };
 
 enum { COMMANDS = sizeof(g_commands) / sizeof(g_commands[0]) };
