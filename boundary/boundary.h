@@ -19,7 +19,7 @@ enum {
     OM_BOUNDARY_VERSION = 999,
     OM_SIGNAL_STOP = 63, /* host and runtime keep this signal for themselves */
     OM_NAME_MAX = 64,
-    OM_REASON_MAX = 512,
+    OM_REASON_MAX = 2048, /* of a refusal with all its reasons */
     OM_EVIDENCE_MAX = 4096,
     OM_STREAM_BULK = 0,
     OM_STREAM_URGENT = 1,
@@ -35,12 +35,16 @@ enum om_tracker { OM_TRACKER_KERNEL, OM_TRACKER_MPROTECT, OM_TRACKER_BARRIER };
 enum om_connections { OM_CONNECTIONS_MOVE, OM_CONNECTIONS_RESET };
 enum om_log_level { OM_LOG_ERROR, OM_LOG_WARN, OM_LOG_INFO, OM_LOG_DEBUG };
 
+/* Between the reasons of a refusal, when there are several. */
+#define OM_REASON_SEPARATOR " | "
+
 /* How a move ended; the numbers are the exit status of `optmig migrate`. */
 enum om_result {
     OM_RESULT_MOVED = 0,
     OM_RESULT_REFUSED = 1, /* before any state left; nothing happened */
     OM_RESULT_FAILED = 3,  /* the program still runs at the source (also: cancelled) */
     OM_RESULT_LOST = 4,    /* the program is lost */
+    OM_RESULT_MOVABLE = 5, /* it was only asked: it could have been moved */
 };
 
 enum om_phase {
@@ -55,6 +59,25 @@ enum om_phase {
 struct om_buffer {
     const void *data;
     size_t length;
+};
+
+/* A service address: moves with the program (optmig run --address).  Sent as it is in PREPARE. */
+enum { OM_SERVICES_MAX = 8, OM_DEVICE_MAX = 16 };
+
+struct om_service {
+    uint8_t family;             /* AF_INET or AF_INET6 */
+    uint8_t prefix;             /* bits of the network */
+    uint8_t address[16];        /* network order; IPv4 in the first four */
+    char device[OM_DEVICE_MAX]; /* network interface, NUL-terminated */
+};
+
+enum om_service_order {
+    OM_SERVICE_CHECK,    /* could it be taken here?  Changes nothing. */
+    OM_SERVICE_TAKE,     /* this host has the address now; no error if it had it already */
+    OM_SERVICE_LEAVE,    /* and now not any more; no error if it had not */
+    OM_SERVICE_ANNOUNCE, /* tells the network where it is: gratuitous ARP, unsolicited NA */
+    OM_SERVICE_OWN,      /* it is this enclave's: to be removed when its process ends */
+    OM_SERVICE_DISOWN,
 };
 
 /* What PAGEMAP_SCAN is asked (host/track.c).  start and end are page-aligned addresses. */
@@ -153,6 +176,7 @@ struct ecall_create {
     uint32_t privileged;   /* 1: may use userfaultfd for kernel faults */
     int32_t log_fd;        /* where app threads write log lines; -1: nowhere */
     uint32_t quiet;
+    uint32_t logged; /* 1: standard output and error are the log of the daemon */
     char name[OM_NAME_MAX];
     uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */
     /* Program counters inside host/gate.S, see enclave/entry.S: an order to stop that arrives with
@@ -168,6 +192,8 @@ struct ecall_start {
     const char *const *argv;
     const char *const *envp;
     const char *cwd;
+    const struct om_service *services;
+    uint32_t service_count;     /* at most OM_SERVICES_MAX */
     uint64_t sigmask;           /* that the first thread starts with */
     uint32_t tracker;           /* enum om_tracker: for its moves, unless another is asked for */
     uint32_t audit;             /* 1: moves by the barrier tracker are audited */
@@ -180,6 +206,8 @@ struct ecall_move {
     uint32_t tracker;     /* enum om_tracker; source only */
     uint32_t connections; /* enum om_connections; source only */
     uint32_t audit;       /* 1: the kernel tracker watches the barrier; source only */
+    uint32_t check_only;  /* 1: find out what is in the way, and move nothing; source only */
+    uint32_t reserved;
     uint64_t max_downtime_us;
     uint64_t deadline_us;         /* 0: none */
     uint64_t session;             /* chosen by the source daemon; public */

@@ -18,8 +18,14 @@
 #include "cli/locate.h"
 #include "cli/units.h"
 #include "host/report.h"
+#include "host/service.h"
 
-enum { NOT_EXECUTABLE = 126, NOT_FOUND = 127, HOST_ARGUMENTS = 24, ENV_LEVELS_MAX = 4 };
+enum {
+    NOT_EXECUTABLE = 126,
+    NOT_FOUND = 127,
+    HOST_ARGUMENTS = 24 + 2 * OM_SERVICES_MAX,
+    ENV_LEVELS_MAX = 4
+};
 
 extern char **environ;
 
@@ -28,6 +34,9 @@ struct run_options {
     const char *tracker;
     const char *log_level;
     bool detach, audit;
+    const char *device;
+    struct om_service services[OM_SERVICES_MAX]; /* their device is filled in last */
+    uint32_t service_count;
     char **argv;
     char path[PATH_MAX];
 };
@@ -36,12 +45,22 @@ static const struct option g_options[] = {
     {"name", required_argument, NULL, 'n'},
     {"detach", no_argument, NULL, 'd'},
     {"tracker", required_argument, NULL, 't'},
-    {"audit", no_argument, NULL, 'a'},
+    {"audit", no_argument, NULL, 'A'},
     {"platform", required_argument, NULL, 'p'},
     {"log-level", required_argument, NULL, 'l'},
+    {"address", required_argument, NULL, 'a'},
+    {"device", required_argument, NULL, 'D'},
     CLIENT_COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
+
+static void add_service(struct run_options *run, const char *text)
+{
+    if (run->service_count == OM_SERVICES_MAX)
+        client_usage("run", "--address: at most %d of them", OM_SERVICES_MAX);
+    if (!service_parse(text, "?", &run->services[run->service_count++]))
+        client_usage("run", "--address %s: give it as 10.1.0.5/24 or fd00::5/64", text);
+}
 
 static void apply(struct run_options *run, int option)
 {
@@ -60,7 +79,7 @@ static void apply(struct run_options *run, int option)
             client_usage("run", "--tracker %s: there are kernel, mprotect and barrier", optarg);
         run->tracker = optarg;
         break;
-    case 'a':
+    case 'A':
         run->audit = true;
         break;
     case 'p':
@@ -72,9 +91,26 @@ static void apply(struct run_options *run, int option)
             client_usage("run", "--log-level %s: error, warn, info or debug", optarg);
         run->log_level = optarg;
         break;
+    case 'a':
+        add_service(run, optarg);
+        break;
+    case 'D':
+        if (!*optarg || strlen(optarg) >= OM_DEVICE_MAX)
+            client_usage("run", "--device %s: not the name of a network interface", optarg);
+        run->device = optarg;
+        break;
     default: /* arguments_next gives no others. */
         break;
     }
+}
+
+static void complete_services(struct run_options *run)
+{
+    if (!run->service_count != !run->device)
+        client_usage("run", "--address and --device belong together: which address is to be on "
+                            "which network interface?");
+    for (uint32_t i = 0; i < run->service_count; i++)
+        strcpy(run->services[i].device, run->device);
 }
 
 /* Ends as a shell does when the program cannot be run. */
@@ -132,6 +168,19 @@ static json_t *strings_to_json(char *const *strings)
     return array;
 }
 
+static json_t *services_to_json(const struct run_options *run)
+{
+    json_t *array = json_array();
+    char text[SERVICE_TEXT_MAX];
+
+    for (uint32_t i = 0; i < run->service_count; i++) {
+        service_format(&run->services[i], text, sizeof(text));
+        json_array_append_new(array,
+                              json_pack("{s:s, s:s}", "address", text, "device", run->device));
+    }
+    return array;
+}
+
 static json_t *make_request(const struct run_options *run, const struct common_options *common,
                             const char *type)
 {
@@ -148,6 +197,8 @@ static json_t *make_request(const struct run_options *run, const struct common_o
         json_object_set_new(request, "log_level", json_string(run->log_level));
     if (common->quiet)
         json_object_set_new(request, "quiet", json_true());
+    if (run->service_count)
+        json_object_set_new(request, "services", services_to_json(run));
     return request;
 }
 
@@ -220,6 +271,16 @@ static json_t *register_here(const struct run_options *run, const struct common_
     return NULL;
 }
 
+static char *service_argument(const struct om_service *service)
+{
+    char text[SERVICE_TEXT_MAX], *argument;
+
+    service_format(service, text, sizeof(text));
+    if (asprintf(&argument, "%s@%s", text, service->device) < 0)
+        abort();
+    return argument;
+}
+
 static _Noreturn void become_host(const struct run_options *run,
                                   const struct common_options *common, const char *host_program,
                                   int control_fd, const char *name, const char *key)
@@ -258,6 +319,10 @@ static _Noreturn void become_host(const struct run_options *run,
     }
     if (common->quiet)
         argv[count++] = (char *)"--quiet";
+    for (uint32_t i = 0; i < run->service_count; i++) {
+        argv[count++] = (char *)"--service";
+        argv[count++] = service_argument(&run->services[i]);
+    }
     argv[count++] = (char *)"--program";
     argv[count++] = (char *)run->path;
     argv[count++] = (char *)"--";
@@ -281,6 +346,11 @@ static int run_here(const struct run_options *run, const struct common_options *
         return NOT_EXECUTABLE;
     }
     reply = register_here(run, common, &client);
+    if (!reply && run->service_count) {
+        fprintf(stderr, "optmig run: --address needs a daemon, which removes the address when the "
+                        "program has ended\n");
+        return EXIT_REFUSED;
+    }
     if (reply && !line_flag(reply, "ok")) {
         client_print_error("run", reply);
         json_decref(reply);
@@ -302,6 +372,7 @@ int command_run(struct common_options *common, int argc, char **argv)
     while ((option = arguments_next("optmig run", argc, argv, "+:", g_options)) != -1)
         if (!client_common_option(common, "run", option))
             apply(&run, option);
+    complete_services(&run);
     run.argv = argv + optind;
     if (!run.argv[0])
         client_usage("run", "which program?");

@@ -81,6 +81,7 @@ void conn_close(struct conn **conn); /* sends what can be sent at once; sets NUL
 
 struct daemon_options {
     const char *state, *listen, *hostname;
+    const char *device; /* for service addresses of programs that arrive; NULL: as at the source */
     uint64_t memory_limit; /* 0: none */
     enum om_log_level log_level;
     bool keep; /* enclaves run on when the daemon ends */
@@ -142,6 +143,7 @@ struct enclave {
     uint32_t phase;               /* of the move under way */
     char moved_to[ADDRESS_TEXT_MAX];
     json_t *moves;
+    json_t *services; /* addresses that go when it ends: [{address, device}] */
     struct departure *departure;
     struct arrival *arrival;
 };
@@ -215,6 +217,7 @@ struct spawn {
     char *cwd;             /* NULL: the daemon's own */
     int umask;             /* -1: the daemon's own */
     const char *log_level; /* NULL: the daemon's */
+    char **services;       /* ADDRESS/BITS@DEVICE; NULL: none */
 };
 /* Starts a host process.  Its link is open then, and events come. */
 bool enclave_spawn(struct enclave *enclave, const struct spawn *spawn, char *reason,

@@ -47,6 +47,7 @@ struct departure {
     enum om_mode mode;
     enum om_tracker tracker;
     bool reset_connections, audit;
+    bool check_only; /* find out what is in the way, and move nothing */
     uint64_t max_downtime_us, deadline_us;
     char to[ADDRESS_TEXT_MAX];
     struct resolve *resolve;
@@ -121,16 +122,18 @@ static void finish(struct departure *departure)
     const int result = result_parse(line_text(report, "result", "failed"));
     const char *reason = line_text(report, "reason", "");
 
-    daemon_log(enclave->daemon, result == OM_RESULT_MOVED ? OM_LOG_INFO : OM_LOG_WARN,
-               "%s: move to %s: %s%s%s", enclave->name, departure->to,
-               line_text(report, "result", "?"), *reason ? ": " : "", reason);
+    daemon_log(enclave->daemon,
+               result == OM_RESULT_MOVED || departure->check_only ? OM_LOG_INFO : OM_LOG_WARN,
+               "%s: %s %s: %s%s%s", enclave->name, departure->check_only ? "check for" : "move to",
+               departure->to, line_text(report, "result", "?"), *reason ? ": " : "", reason);
     if (result == OM_RESULT_MOVED)
         snprintf(enclave->moved_to, sizeof(enclave->moved_to), "%s", departure->to);
     enclave->lost = result == OM_RESULT_LOST;
     enclave->state =
         result == OM_RESULT_MOVED || result == OM_RESULT_LOST ? ENCLAVE_LEAVING : ENCLAVE_RUNNING;
     enclave->phase = OM_PHASE_NONE;
-    enclave_add_move(enclave, report);
+    if (!departure->check_only)
+        enclave_add_move(enclave, report);
     departure_free(departure);
     requesters_settled(enclave, report);
     json_decref(report);
@@ -287,17 +290,18 @@ static json_t *make_order(const struct departure *departure)
     char session[24], note[512] = "";
 
     snprintf(session, sizeof(session), "%016llx", (unsigned long long)departure->session);
-    if (enclave->attached && !enclave->quiet)
+    if (enclave->attached && !enclave->quiet && !departure->check_only)
         snprintf(note, sizeof(note),
                  "optmig run: %s has been moved to %s and runs on there; it gets no more "
-                 "input from here, and what it writes goes to the log there",
+                 "input from here, and what it writes goes to the log there, or to the file given",
                  enclave->name, departure->to);
-    return json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:f, s:f, s:s}", "order", "move_out",
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b, s:b}", "order", "move_out",
                      "session", session, "mode", mode_name((int)departure->mode), "tracker",
-                     tracker_name((int)departure->tracker), "audit", departure->audit,
-                     "connections", departure->reset_connections ? "reset" : "move",
-                     "max_downtime_us", (double)departure->max_downtime_us, "deadline_us",
-                     (double)departure->deadline_us, "note", note);
+                     tracker_name((int)departure->tracker), "connections",
+                     departure->reset_connections ? "reset" : "move", "max_downtime_us",
+                     (double)departure->max_downtime_us, "deadline_us",
+                     (double)departure->deadline_us, "note", note, "check_only",
+                     departure->check_only, "audit", departure->audit);
 }
 
 static void hand_over(struct departure *departure)
@@ -514,6 +518,7 @@ void departure_begin(struct enclave *enclave, const json_t *request)
     departure->audit = line_flag(request, "audit") || enclave->audit;
     departure->reset_connections =
         connections_parse(line_text(request, "connections", "move")) == OM_CONNECTIONS_RESET;
+    departure->check_only = line_flag(request, "check_only");
     departure->max_downtime_us = microseconds(request, "max_downtime_ms", 20);
     departure->deadline_us = microseconds(request, "deadline_ms", 0);
     snprintf(departure->to, sizeof(departure->to), "%s", line_text(request, "to", ""));

@@ -14,6 +14,7 @@
 
 #include "cli/daemon.h"
 #include "host/report.h"
+#include "host/service.h"
 
 static const char *const g_states[] = {"starting",  "running", "moving", "leaving",
                                        "receiving", "exited",  "moved",  "lost"};
@@ -56,6 +57,7 @@ struct enclave *enclave_new(struct daemon *daemon, const char *name)
     enclave->pidfd = -1;
     enclave->exit_status = enclave->exit_signal = -1;
     enclave->moves = json_array();
+    enclave->services = json_array();
     enclave->next = daemon->enclaves;
     daemon->enclaves = enclave;
     return enclave;
@@ -86,6 +88,7 @@ void enclave_free(struct enclave *enclave)
     if (enclave->pidfd >= 0)
         close(enclave->pidfd);
     json_decref(enclave->moves);
+    json_decref(enclave->services);
     free(enclave->command);
     free(enclave->log_path);
     free(enclave);
@@ -173,6 +176,7 @@ static void add_details(json_t *object, const struct enclave *enclave)
     json_object_set_new(object, "isolation", json_string("none"));
     json_object_set_new(object, "tracker", json_string(tracker_name((int)enclave->tracker)));
     json_object_set_new(object, "attached", json_boolean(enclave->attached));
+    json_object_set_new(object, "services", json_deep_copy(enclave->services));
     json_object_set_new(object, "moves", json_deep_copy(enclave->moves));
     if (enclave->log_path)
         json_object_set_new(object, "log", json_string(enclave->log_path));
@@ -240,6 +244,27 @@ static void note_end(const struct enclave *enclave)
         daemon_log(daemon, OM_LOG_INFO, "%s: ended", enclave->name);
 }
 
+/* The process is gone, however it ended, and with it whoever had an address. */
+static void remove_services(struct enclave *enclave)
+{
+    struct om_service service;
+    json_t *entry;
+    size_t i;
+
+    json_array_foreach(enclave->services, i, entry)
+    {
+        const char *address = line_text(entry, "address", "");
+        long error = service_parse(address, line_text(entry, "device", ""), &service)
+                         ? service_order(OM_SERVICE_LEAVE, &service)
+                         : -EINVAL;
+
+        if (error)
+            daemon_log(enclave->daemon, OM_LOG_WARN, "%s: its address %s stays on %s: %s",
+                       enclave->name, address, service.device, strerror((int)-error));
+    }
+    json_array_clear(enclave->services);
+}
+
 /* It never ran: the name is free again and no record stays. */
 static void end_unstarted(struct enclave *enclave)
 {
@@ -264,6 +289,7 @@ void enclave_check_ended(struct enclave *enclave)
 
     if (enclave->link || enclave->process || !enclave_live(enclave))
         return;
+    remove_services(enclave);
     if (enclave->departure) {
         departure_host_ended(
             enclave); /* It comes back here when it knows what became of the program. */

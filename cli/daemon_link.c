@@ -104,6 +104,26 @@ static void on_inspect(struct enclave *enclave, json_t *event)
     requesters_inspected(enclave, event);
 }
 
+/* A service address that this enclave has now, or has no more. */
+static void on_service(struct enclave *enclave, json_t *event)
+{
+    json_t *entry = json_pack("{s:s, s:s}", "address", line_text(event, "address", ""), "device",
+                              line_text(event, "device", "")),
+           *known;
+    size_t i;
+
+    json_array_foreach(enclave->services, i, known)
+    {
+        if (json_equal(known, entry)) {
+            json_array_remove(enclave->services, i);
+            break;
+        }
+    }
+    if (line_flag(event, "own") && json_array_size(enclave->services) < OM_SERVICES_MAX)
+        json_array_append(enclave->services, entry);
+    json_decref(entry);
+}
+
 static void on_bad_order(struct enclave *enclave, json_t *event)
 {
     daemon_log(enclave->daemon, OM_LOG_ERROR, "%s: its host process refuses an order: %s",
@@ -116,7 +136,7 @@ static const struct {
 } g_events[] = {
     {"started", on_started}, {"failed", on_failed},       {"ready", on_ready},
     {"running", on_running}, {"done", on_done},           {"progress", on_progress},
-    {"inspect", on_inspect}, {"bad_order", on_bad_order},
+    {"inspect", on_inspect}, {"bad_order", on_bad_order}, {"service", on_service},
 };
 
 static void on_line(void *owner, char *line, size_t length)

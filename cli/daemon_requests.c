@@ -16,6 +16,7 @@
 #include "cli/daemon.h"
 #include "cli/units.h"
 #include "host/report.h"
+#include "host/service.h"
 
 enum { PROGRESS_BACKLOG_bytes = 64 * 1024, COMMAND_TEXT_bytes = 1024, NAMES_TEXT_bytes = 400 };
 
@@ -278,6 +279,36 @@ static char **add_test_orders(char **envp)
     return longer;
 }
 
+/* As arguments of the host process; NULL and false: not what it should be. */
+static bool read_services(const json_t *request, char ***out)
+{
+    json_t *list = json_object_get(request, "services"), *entry;
+    struct om_service service;
+    char **services;
+    size_t i;
+
+    *out = NULL;
+    if (!list)
+        return true;
+    if (!json_is_array(list) || json_array_size(list) > OM_SERVICES_MAX)
+        return false;
+    services = calloc(json_array_size(list) + 1, sizeof(*services));
+    if (!services)
+        abort();
+    *out = services;
+    json_array_foreach(list, i, entry)
+    {
+        const char *address = line_text(entry, "address", "");
+        const char *device = line_text(entry, "device", "");
+
+        if (!service_parse(address, device, &service))
+            return false;
+        if (asprintf(&services[i], "%s@%s", address, device) < 0)
+            abort();
+    }
+    return true;
+}
+
 static bool read_spawn(const json_t *request, struct spawn *out)
 {
     const json_t *env = json_object_get(request, "env"), *cwd = json_object_get(request, "cwd");
@@ -290,6 +321,8 @@ static bool read_spawn(const json_t *request, struct spawn *out)
     out->cwd = cwd ? units_bytes_from_json(cwd) : NULL;
     out->umask = (int)line_number(request, "umask", -1);
     out->log_level = log_level_parse(level) >= 0 ? level : NULL;
+    if (!read_services(request, &out->services))
+        return false;
     return out->path && out->path[0] == '/' && (!env || out->envp) && (!cwd || out->cwd);
 }
 
@@ -300,7 +333,9 @@ static void request_run(struct requester *requester, const json_t *request)
     char reason[1024];
 
     if (!read_spawn(request, &spawn))
-        reply_error(requester, NULL, "path must be absolute; env and cwd, if there, strings");
+        reply_error(requester, NULL,
+                    "path must be absolute; env and cwd, if there, strings; "
+                    "services, if there, at most 8 of address and device");
     else
         enclave = make_enclave(requester, request, spawn.argv);
     if (enclave && enclave_spawn(enclave, &spawn, reason, sizeof(reason))) {
@@ -311,6 +346,7 @@ static void request_run(struct requester *requester, const json_t *request)
     }
     free_strings(spawn.argv);
     free_strings(spawn.envp);
+    free_strings(spawn.services);
     free(spawn.path);
     free(spawn.cwd);
 }

@@ -11,7 +11,7 @@
 #include "cli/daemon.h"
 #include "host/report.h"
 
-enum { HOST_ARGUMENTS = 24, CONTROL_FD = 3 };
+enum { HOST_ARGUMENTS = 28 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
 
 struct process {
     uv_process_t process; /* first: libuv gives it back */
@@ -80,12 +80,21 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
     args[count++] = (char *)"--log-level";
     args[count++] =
         (char *)(spawn->log_level ? spawn->log_level : log_level_name(daemon->options.log_level));
+    args[count++] = (char *)"--logged";
     if (enclave->quiet)
         args[count++] = (char *)"--quiet";
     if (spawn->umask >= 0) {
         snprintf(umask_text, 16, "%o", (unsigned)spawn->umask & 0777);
         args[count++] = (char *)"--umask";
         args[count++] = umask_text;
+    }
+    if (daemon->options.device && !spawn->path) {
+        args[count++] = (char *)"--device";
+        args[count++] = (char *)daemon->options.device;
+    }
+    for (size_t i = 0; spawn->services && spawn->services[i]; i++) {
+        args[count++] = (char *)"--service";
+        args[count++] = spawn->services[i];
     }
     if (!spawn->path) {
         args[count++] = (char *)"--receive";

@@ -29,6 +29,10 @@ static const struct help g_help[] = {
      "  --audit                the kernel watches the barrier tracker in each move; a page that "
      "was\n"
      "                         written and not marked is named, and the move fails\n"
+     "  --address ADDR/BITS    a service address: it is on --device while the program runs here, "
+     "and\n"
+     "                         moves with it, and so do its connections (up to 8 times; root)\n"
+     "  --device INTERFACE     the network interface for them\n"
      "  --platform sim         the only one in this build; it isolates NOTHING\n"
      "  --log-level LEVEL      of the runtime: error, warn (default), info, debug\n"
      "  --quiet                no notes of optmig on stderr; warnings of the runtime stay, unless\n"
@@ -37,6 +41,7 @@ static const struct help g_help[] = {
      "Examples:\n"
      "  seq 9 | optmig run -- sort -rn\n"
      "  optmig run --name kv --detach -- redis-server --port 7000 --save ''\n"
+     "  optmig run --detach --address 10.1.0.5/24 --device br0 -- redis-server --bind 10.1.0.5\n"
      "\n"
      "Exit status: the program's own; a shell shows 128 + N if signal N ended it.  0 when it has\n"
      "moved away, 4 if it has left and its move did not end well; stderr says which.  126 if it\n"
@@ -80,6 +85,17 @@ static const struct help g_help[] = {
      "  optmig inspect ./my-server\n"
      "\n"
      "Exit status: 0 fully instrumented, 1 not, or it cannot be read, 2 wrong usage.\n"},
+    {"check", "find out what would keep an enclave from being moved",
+     "usage: optmig check NAME --to ADDR:PORT [--connections move|reset] [--tracker T] [--json]\n"
+     "\n"
+     "Asks both hosts everything that a move asks first: memory, processor, files, addresses,\n"
+     "connections.  Names all that is in the way; moves nothing, and the program runs on.\n"
+     "\n"
+     "Example:\n"
+     "  optmig check kv --to 127.0.0.1:7702 && optmig migrate kv --to 127.0.0.1:7702\n"
+     "\n"
+     "Exit status: 0 nothing is in the way, 1 something is (or no daemon, or no such enclave),\n"
+     "2 wrong usage.\n"},
     {"ls", "list the enclaves of the daemon",
      "usage: optmig ls [--json]\n"
      "\n"

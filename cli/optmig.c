@@ -15,10 +15,10 @@ struct command {
 };
 
 static const struct command g_commands[] = {
-    {"inspect", command_inspect}, {"run", command_run},       {"migrate", command_migrate},
-    {"ls", command_ls},           {"status", command_status}, {"cancel", command_cancel},
-    {"stop", command_stop},       {"signal", command_signal}, {"ping", command_ping},
-    {"logs", command_logs},
+    {"run", command_run},         {"migrate", command_migrate}, {"check", command_check},
+    {"ls", command_ls},           {"status", command_status},   {"cancel", command_cancel},
+    {"stop", command_stop},       {"signal", command_signal},   {"ping", command_ping},
+    {"inspect", command_inspect}, {"logs", command_logs},
 };
 
 enum { COMMANDS = sizeof(g_commands) / sizeof(g_commands[0]) };

@@ -75,6 +75,10 @@ static void print_help(void)
          "  --state DIR          control socket, key and logs (default " LOCATE_DEFAULT_STATE ")\n"
          "  --name HOSTNAME      how this host is called in reports (default: the system's name)\n"
          "  --memory-limit SIZE  refuse moves in that would need more in all (default: no limit)\n"
+         "  --device INTERFACE   where service addresses (optmig run --address) of arriving "
+         "programs\n"
+         "                       are put (default: the interface of the same name as at the "
+         "source)\n"
          "  --log-level LEVEL    error, warn, info (default), debug\n"
          "  --keep               leave enclaves running when the daemon ends; they can then be\n"
          "                       neither listed nor moved\n"
@@ -95,15 +99,11 @@ static _Noreturn void usage(const char *problem)
 }
 
 static const struct option g_options[] = {
-    {"listen", required_argument, NULL, 'l'},
-    {"state", required_argument, NULL, 's'},
-    {"name", required_argument, NULL, 'n'},
-    {"memory-limit", required_argument, NULL, 'm'},
-    {"log-level", required_argument, NULL, 'v'},
-    {"keep", no_argument, NULL, 'k'},
-    {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},
-    {NULL, 0, NULL, 0},
+    {"listen", required_argument, NULL, 'l'}, {"state", required_argument, NULL, 's'},
+    {"name", required_argument, NULL, 'n'},   {"memory-limit", required_argument, NULL, 'm'},
+    {"device", required_argument, NULL, 'd'}, {"log-level", required_argument, NULL, 'v'},
+    {"keep", no_argument, NULL, 'k'},         {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
 };
 
 static void apply(struct daemon_options *options, int option)
@@ -125,6 +125,11 @@ static void apply(struct daemon_options *options, int option)
     case 'm':
         if (!units_parse_size(optarg, &options->memory_limit) || !options->memory_limit)
             usage("--memory-limit: a size, as in 16GiB");
+        break;
+    case 'd':
+        if (!*optarg || strlen(optarg) >= OM_DEVICE_MAX)
+            usage("--device: not the name of a network interface");
+        options->device = optarg;
         break;
     case 'v':
         if (log_level_parse(optarg) < 0)

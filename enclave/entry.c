@@ -42,6 +42,7 @@ static long create(const struct ecall_create *untrusted)
         .log_level = arg.log_level,
         .privileged = arg.privileged,
         .quiet = arg.quiet,
+        .logged = arg.logged,
     };
     memcpy(g_facts.measurement, arg.measurement, 32);
     name_copy(g_facts.name, arg.name, sizeof(g_facts.name));
@@ -87,6 +88,10 @@ static void start(struct ecall_start *start)
     g_tables->barrier.audit = start->audit != 0;
     fd_table_create();
     signal_state_create();
+    start->result = fd_services_begin(start->services, start->service_count, start->reason,
+                                      sizeof(start->reason));
+    if (start->result)
+        return;
     start->result = loader_load(&program, first, start->reason, sizeof(start->reason));
     if (start->result)
         return;

@@ -89,8 +89,11 @@ static void release(struct open_file *file)
     case FD_INOTIFY:
         fd_inotify_clear(file);
         break;
-    case FD_SOCKET:
     case FD_LISTENER:
+        fd_backlog_forget(file);
+        fd_socket_clear(file);
+        break;
+    case FD_SOCKET:
     case FD_SOCKETPAIR:
         fd_socket_clear(file);
         break;
@@ -281,10 +284,15 @@ const uint8_t *fd_data_at(const struct fd_data *data)
 long fd_refuse(struct fd_obstacle *out, int32_t fd, long error, const char *format, ...)
 {
     __builtin_va_list arguments;
+    size_t at = strlen(out->what);
 
     out->fd = fd;
+    if (at + OM_REASON_MAX / 8 > sizeof(out->what))
+        return error; /* enough to begin with */
+    if (at)
+        at += str_copy(out->what + at, OM_REASON_SEPARATOR, sizeof(out->what) - at);
     __builtin_va_start(arguments, format);
-    str_vformat(out->what, sizeof(out->what), format, arguments);
+    str_vformat(out->what + at, sizeof(out->what) - at, format, arguments);
     __builtin_va_end(arguments);
     return error;
 }

@@ -26,15 +26,20 @@ enum fd_kind {
     FD_UNSUPPORTED /* named in `what` when a move is asked for */
 };
 
-/* What fd_prepare found out, in words for the user. */
+/* What is in the way, in words for the user; fd_prepare and fd_check name all they find, with
+ * OM_REASON_SEPARATOR between. */
 struct fd_obstacle {
-    int32_t fd;
+    int32_t fd;       /* of the last one */
+    size_t described; /* fd_prepare: length of the description, of what can be described */
     char what[OM_REASON_MAX];
 };
 
 /* Called by sys_fd.c and the dispatcher as descriptors come and go; fd.c keeps the table. */
 void fd_table_create(void); /* records 0, 1, 2 as they were inherited */
-uint32_t fd_count(void);    /* descriptors of the program */
+/* Before the program is loaded: it is to have these addresses.  0, or -errno and a reason. */
+long fd_services_begin(const struct om_service *untrusted, uint32_t count, char *out_reason,
+                       size_t capacity);
+uint32_t fd_count(void); /* descriptors of the program */
 
 /* Before the move, the program running: appends the description of every object that the
  * destination must have (files: path, flags, size, digest of the head) as bytes for fd_check; or
@@ -60,5 +65,7 @@ long fd_restore(struct fd_obstacle *out_obstacle);
  * again.
  */
 void fd_release(void);
+/* At the destination, if the move fails before the commit: what another process can use again. */
+void fd_abandon(void);
 /* At the source, after the commit: closes all of the program's descriptors. */
 void fd_close_all(void);

@@ -64,7 +64,7 @@ static bool collect_ports(void)
             continue;
         if (connection)
             fd_socket_local(file->fd, &file->socket.local);
-        any |= connection;
+        any = true;
         add_port(__builtin_bswap16(fd_address_port(&file->socket.local)));
     }
     return any;
@@ -193,6 +193,16 @@ static void send_ip6(long raw, uint8_t *packet, size_t length)
 static long open_raw(uint64_t family)
 {
     return fd_move_up(fd_kernel(__NR_socket, family, TYPE_RAW | O_CLOEXEC, IPPROTO_RAW, 0));
+}
+
+void fd_packet_send(uint8_t *packet, size_t length)
+{
+    bool six = packet[0] >> 4 == 6;
+    long raw = open_raw(six ? FAMILY_INET6 : FAMILY_INET);
+
+    if (raw >= 0)
+        (six ? send_ip6 : send_ip4)(raw, packet, length);
+    fd_close_number(raw);
 }
 
 void fd_catch_send_on(void)

@@ -3,12 +3,12 @@
  * What the destination must have: written by fd_prepare while the program runs, read by fd_check.
  * Both are here, so that the layout is in one place.  Little-endian:
  *
- *   u32 version   u32 numbers needed   u8[80] machine   then items until the end, each
- *   u8 kind   i32 fd   u16 length of the text   text   and
- *     FILE     u32 flags, u32 type, u64 device, u64 inode, u64 size, u64 offset, u8 how, u8[32]
- * digest CWD      nothing ADDRESS  u32 domain, u32 type, u32 protocol   (the text is the socket
- * address) UNIX     nothing                              (the text is the path of the socket's
- * file) CONNECTION   u8 length, the peer's address   (the text is the address at this side)
+ *   u32 version   u32 numbers needed   u8[80] machine   services (fd_service.c)   then items until
+ * the end, each u8 kind   i32 fd   u16 length of the text   text   and FILE     u32 flags, u32
+ * type, u64 device, u64 inode, u64 size, u64 offset, u8 how, u8[32] digest CWD      nothing ADDRESS
+ * u32 domain, u32 type, u32 protocol   (the text is the socket address) UNIX     nothing (the text
+ * is the path of the socket's file) CONNECTION   u8 length, the peer's address   (the text is the
+ * address at this side)
  *
  * The digest is SHA-256 of the first MiB.  On the machine of the source, files that are the very
  * same ones are not compared, and ports that the source holds are not tried.
@@ -158,6 +158,20 @@ static void keep_plain(uint32_t index, const struct open_file *found, const char
     file->plain.path = fd_path_keep(path);
 }
 
+/* The program closes and opens meanwhile.  It takes the record away before it closes, so what the
+ * kernel has said of the number is of this file if its record is here still. */
+static bool is_still_there(uint32_t index, const struct open_file *found)
+{
+    const struct open_file *now = fd_file_at(index);
+    bool same;
+
+    lock_take(&fd_state()->lock);
+    same =
+        now->entries && now->generation == found->generation && fd_find((uint64_t)found->fd) == now;
+    lock_release(&fd_state()->lock);
+    return same;
+}
+
 static long describe_plain(struct wire *to, uint32_t index, struct open_file *file,
                            struct fd_obstacle *out)
 {
@@ -165,8 +179,8 @@ static long describe_plain(struct wire *to, uint32_t index, struct open_file *fi
     struct item_file item = {.flags = file->flags, .how = COMPARE_NOTHING};
     long error = fd_plain_look(file->fd, file, path, out);
 
-    if (error == -EBADF)
-        return 0; /* closed meanwhile */
+    if (!is_still_there(index, file))
+        return 0; /* and what was looked at may be another file, or half of one */
     if (error)
         return error;
     lock_take(&fd_state()->lock);
@@ -174,7 +188,7 @@ static long describe_plain(struct wire *to, uint32_t index, struct open_file *fi
     if (file->plain.type == S_IFREG && !(file->flags & O_PATH))
         item.how = is_written(file) ? COMPARE_LENGTH : COMPARE_DIGEST;
     lock_release(&fd_state()->lock);
-    if (file->kind == FD_STDIO)
+    if (file->kind == FD_STDIO || file->plain.keeps)
         return 0;
     item.type = file->plain.type;
     item.device = file->plain.device;
@@ -332,12 +346,14 @@ long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
     wire_put_u32(&to, DESCRIPTION_VERSION);
     wire_put_u32(&to, forget_paths());
     wire_put_bytes(&to, machine, sizeof(machine));
+    fd_services_describe(&to);
     error = describe_cwd(&to, out_obstacle);
     lock_take(&fd_state()->lock);
     walk = fd_walk();
     lock_release(&fd_state()->lock);
-    while (!error) {
+    for (;;) {
         struct open_file copy, *file;
+        long another;
 
         lock_take(&fd_state()->lock);
         file = fd_walk_next(&walk);
@@ -346,8 +362,10 @@ long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
         lock_release(&fd_state()->lock);
         if (!file)
             break;
-        error = describe_one(&to, fd_index_of(file), &copy, out_obstacle);
+        another = describe_one(&to, fd_index_of(file), &copy, out_obstacle);
+        error = error ? error : another;
     }
+    out_obstacle->described = to.failed ? 0 : to.at;
     if (!error && to.failed)
         return fd_refuse(out_obstacle, -1, -EOPNOTSUPP,
                          "too many open files: their description does not fit");
@@ -460,7 +478,8 @@ static long check_address(struct wire *from, const struct item *item, bool same_
 
     if (from->failed || item->length > FD_ADDRESS_bytes || type > TYPE_MASK)
         return fd_refuse(out, item->fd, -EINVAL, "the description of descriptors is malformed");
-    if (same_machine)
+    memcpy(address.bytes, item->text, item->length);
+    if (same_machine || fd_service_arrives(&address))
         return 0;
     fd = fd_kernel(__NR_socket, domain, type | O_CLOEXEC, protocol, 0);
     error = fd;
@@ -472,7 +491,6 @@ static long check_address(struct wire *from, const struct item *item, bool same_
     }
     if (error >= 0)
         return 0;
-    memcpy(address.bytes, item->text, item->length);
     fd_address_text(&address, text, sizeof(text));
     return fd_refuse(out, item->fd, error, "fd %d (address %s): %s (error %ld)", item->fd, text,
                      error_words(error), -error);
@@ -502,6 +520,8 @@ static long check_connection(struct wire *from, const struct item *item, bool sa
                          "fd %d (a connection to %s): its peer stays at the source host; "
                          "--connections reset gives such connections up",
                          item->fd, far);
+    if (fd_service_arrives(&local))
+        return 0;
     fd_address_set_port(&local, 0);
     fd = fd_kernel(__NR_socket, fd_address_family(&local), TYPE_STREAM | O_CLOEXEC, 0, 0);
     error = fd < 0
@@ -578,6 +598,7 @@ static long check_item(struct wire *from, bool same_machine, struct fd_obstacle 
             break;
         }
     }
+    from->failed = true;
     return fd_refuse(out, -1, -EINVAL, "the description of descriptors is malformed");
 }
 
@@ -601,7 +622,11 @@ long fd_check(const uint8_t *description, size_t length, struct fd_obstacle *out
     fd_describe_machine();
     machine_text(here);
     same_machine = g_boot_id[0] && memcmp(here, there, sizeof(here)) == 0;
-    while (!error && wire_left(&from) > 0)
-        error = check_item(&from, same_machine, out_obstacle);
+    error = fd_services_check(&from, same_machine, out_obstacle);
+    while (!from.failed && wire_left(&from) > 0) {
+        long another = check_item(&from, same_machine, out_obstacle);
+
+        error = error ? error : another;
+    }
     return error;
 }

@@ -129,9 +129,6 @@ static void classify_plain(int32_t fd, struct open_file *file, const struct stat
 
     switch (status->st_mode & S_IFMT) {
     case S_IFREG:
-        if (starts_with(link, "/memfd:"))
-            unsupported(file, link);
-        break;
     case S_IFLNK:
         break;
     case S_IFDIR:
@@ -211,9 +208,10 @@ long fd_classify_inherited(int32_t fd, struct open_file *out)
     if (error)
         return error;
     *out = (struct open_file){.flags = (uint32_t)fd_control(fd, F_GETFL, 0)};
-    /* A file that is read from goes along like any other: in its place /dev/null would be taken for
-     * its end. */
-    if ((status.st_mode & S_IFMT) == S_IFREG && (out->flags & O_ACCMODE) == O_RDONLY)
+    /* A file of the user's goes along like any other.  The daemon's log does not: at the
+     * destination there is another one. */
+    if ((status.st_mode & S_IFMT) == S_IFREG &&
+        (!g_facts.logged || (out->flags & O_ACCMODE) == O_RDONLY))
         return fd_classify(fd, out);
     become_stdio(out, fd, &status);
     if (fd < 3)
@@ -261,12 +259,18 @@ long fd_plain_look(int32_t fd, struct open_file *file, char *path, struct fd_obs
     if (file->kind == FD_UNSUPPORTED)
         return fd_refuse(out, fd, -EOPNOTSUPP, "fd %d (%s) cannot be moved yet", fd, file->name);
     own_proc(path);
+    file->plain.keeps = false;
     if (is_deleted(&status, path)) {
         if (ends_with(path, g_deleted))
             path[strlen(path) - strlen(g_deleted)] = 0;
-        return fd_refuse(out, fd, -EOPNOTSUPP,
-                         "fd %d (%s, deleted): an open but deleted file cannot be moved yet", fd,
-                         path);
+        if (status.st_nlink != 0 || (status.st_mode & S_IFMT) != S_IFREG)
+            return fd_refuse(out, fd, -EOPNOTSUPP,
+                             "fd %d (%s, deleted): it has another name still, which nobody knows, "
+                             "or is no file: it cannot be moved",
+                             fd, path);
+        error = fd_kept_look(file, &status, path, out);
+        if (error)
+            return error;
     }
     file->plain.type = status.st_mode & S_IFMT;
     file->plain.device = status.st_dev;
@@ -421,6 +425,9 @@ long fd_plain_capture(struct open_file *file, struct fd_obstacle *out)
         return fd_refuse(out, file->fd, -EOPNOTSUPP, "the paths of all open files are too long");
     offset = fd_kernel(__NR_lseek, (uint64_t)file->fd, 0, SEEK_CUR, 0);
     file->plain.offset = offset < 0 ? 0 : (uint64_t)offset; /* O_PATH and devices have none */
+    error = file->plain.keeps ? fd_kept_capture(file, out) : 0;
+    if (error)
+        return error;
     return file->plain.lockable ? capture_locks(file, out) : 0;
 }
 
@@ -453,8 +460,11 @@ static void read_a_little(long fd)
 
 long fd_plain_restore(struct open_file *file)
 {
-    long fd = fd_plain_open(fd_path(file->plain.path), file->flags, file->plain.type);
+    long fd;
 
+    if (file->plain.keeps)
+        return fd_kept_restore(file);
+    fd = fd_plain_open(fd_path(file->plain.path), file->flags, file->plain.type);
     if (fd >= 0 && file->kind == FD_DIRECTORY && file->plain.offset)
         read_a_little(fd);
     if (fd >= 0 && file->plain.offset)

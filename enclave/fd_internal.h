@@ -17,6 +17,8 @@
 #include "enclave/fd.h"
 #include "enclave/tables.h"
 
+struct wire;
+
 /* Not in the kernel's headers for programs. */
 enum { PATH_bytes = 4096 };
 enum fd_socket_family { FAMILY_UNIX = 1, FAMILY_INET = 2, FAMILY_INET6 = 10, FAMILY_NETLINK = 16 };
@@ -153,6 +155,14 @@ long fd_locks_restore(struct fd_obstacle *out); /* all of them */
 void fd_locks_share(bool share);                /* source: released, or taken again */
 bool fd_is_inherited(uint64_t device, uint64_t inode, int32_t *out_number);
 
+/* fd_kept.c: deleted files and memfds */
+struct stat;
+bool fd_is_memfd(const char *link); /* of /proc/self/fd */
+long fd_kept_look(struct open_file *file, const struct stat *status, const char *path,
+                  struct fd_obstacle *out);
+long fd_kept_capture(struct open_file *file, struct fd_obstacle *out);
+long fd_kept_restore(struct open_file *file);
+
 /* fd_pipe.c */
 long fd_pipe_capture(struct open_file *file, struct fd_obstacle *out);
 long fd_pipe_restore(struct open_file *file);
@@ -200,14 +210,33 @@ long fd_tcp_capture(struct open_file *file, struct fd_obstacle *out); /* held af
 long fd_tcp_restore(struct open_file *file);                          /* its descriptor or -errno */
 void fd_tcp_release(struct open_file *file); /* held: talks to its peer again */
 void fd_tcp_silence(long fd, bool silent);   /* drops what comes in */
+void fd_tcp_silence_new(long listener);      /* drops what begins a connection */
 /* Before a held connection is closed: nobody may answer its peer until the holes are filled. */
 void fd_tcp_leave(const struct open_file *file);
 void fd_tcp_fill_holes(void);
 
+/* fd_backlog.c */
+void fd_backlog_begin(void);                      /* before all others are captured */
+long fd_backlog_capture(struct fd_obstacle *out); /* and after them */
+void fd_backlog_release(void); /* when listeners and connections are heard again */
+/* A descriptor that the kernel's accept gave, with no record yet: true if it stood for one that
+ * waited, whose number and record *fd is now; or -EAGAIN: that one is no more. */
+bool fd_backlog_accepted(long *fd, uint32_t flags);
+void fd_backlog_forget(const struct open_file *listener); /* it is closed.  Locked. */
+
 /* fd_catch.c: before the first connection is held; after connections are released, here or there.
  */
+void fd_packet_send(uint8_t *packet, size_t length); /* TCP with its IP header; sets the checksum */
 void fd_catch_begin(void);
 void fd_catch_send_on(void);
+
+/* fd_service.c */
+void fd_services_describe(struct wire *to);
+long fd_services_check(struct wire *from, bool same_network, struct fd_obstacle *out);
+bool fd_service_arrives(const struct fd_address *address); /* the destination will have it */
+long fd_services_take(struct fd_obstacle *out); /* before what is bound to them is made */
+void fd_services_release(void);                 /* they are known to be here */
+void fd_services_leave(void);                   /* the source */
 
 /* fd_pair.c */
 long fd_pair_capture(struct open_file *file, struct fd_obstacle *out);

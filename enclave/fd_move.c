@@ -127,10 +127,11 @@ long fd_capture(struct fd_obstacle *out_obstacle)
     state->lock_count = 0;
     if (!state->give_up_connections)
         fd_catch_begin();
+    fd_backlog_begin();
     walk = fd_walk();
     while (!error && (file = fd_walk_next(&walk)))
         error = capture_one(file, out_obstacle);
-    return error;
+    return error ? error : fd_backlog_capture(out_obstacle);
 }
 
 void fd_release(void)
@@ -138,12 +139,14 @@ void fd_release(void)
     struct fd_walk walk = fd_walk();
     struct open_file *file;
 
+    fd_services_release();
     while ((file = fd_walk_next(&walk))) {
         if (fd_socket_listens_tcp(file))
             fd_tcp_silence(file->fd, false);
         else if (file->kind == FD_SOCKET && file->socket.tcp.held)
             fd_tcp_release(file);
     }
+    fd_backlog_release();
 }
 
 /* ---- the destination ---- */
@@ -285,7 +288,9 @@ long fd_restore(struct fd_obstacle *out_obstacle)
     fd_look_around();
     for (long fd = 0; fd < STANDARD; fd++)
         kept[fd] = fd_move_up(fd);
-    error = restore_objects(kept, out_obstacle);
+    error = fd_services_take(out_obstacle);
+    if (!error)
+        error = restore_objects(kept, out_obstacle);
     if (!error) {
         restore_numbers();
         error = restore_relations(out_obstacle);

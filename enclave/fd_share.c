@@ -7,8 +7,9 @@
  * the socket the program's own value again. paths of unix sockets  the file gets a second name. The
  * destination unlinks the first and binds anew; to take it back, the second is renamed to the
  * first. abstract unix names    the socket is closed; to take it back, it is made again. file locks
- * released; to take them back, they are taken again.  TCP connections  closed without a word
- * (fd_tcp.c); to take them back, they are made again from what was captured.
+ * released; to take them back, they are taken again.  service addresses  fd_service.c  TCP
+ * connections  closed without a word (fd_tcp.c); to take them back, they are made again from what
+ * was captured.
  *
  * Next: fd_socket.c, bind_name.
  */
@@ -158,9 +159,12 @@ static void forget_shared(void)
 static void share_all(bool share)
 {
     struct fd_walk walk = fd_walk();
+    struct fd_obstacle lost = {0};
     struct open_file *file;
 
     g_wait_end_ns = clock_host_monotonic_ns() + WAIT_NS;
+    if (!share && fd_services_take(&lost) != 0)
+        log_error("%s", lost.what);
     /* All first numbers are known before the first socket is made again and joins its sets. */
     while (fd_walk_next(&walk))
         ;
@@ -175,6 +179,8 @@ static void share_all(bool share)
             share_unix(file, share);
     }
     fd_locks_share(share);
+    if (share)
+        fd_services_leave();
     fd_state()->shared = share;
     if (!share)
         forget_shared();
@@ -212,7 +218,9 @@ static void unlink_second_names(void)
     }
 }
 
-/* The host process's standard descriptors stay in use, so that nothing else gets their numbers. */
+/* The host process's standard descriptors stay in use, so that nothing else gets their numbers.
+ * What was caught is sent on when nothing silent listens here any more, or the kernel might give it
+ * to that. */
 void fd_close_all(void)
 {
     enum { STANDARD = 3 };
@@ -220,10 +228,10 @@ void fd_close_all(void)
         host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
 
     unlink_second_names();
-    forget_shared();
-    fd_catch_send_on();
     for (uint64_t fd = 0; null >= 0 && fd < STANDARD; fd++)
         fd_kernel(__NR_dup3, (uint64_t)null, fd, 0, 0);
     fd_close_number(null);
     fd_kernel(__NR_close_range, STANDARD, g_facts.host_fd_base - 1, 0, 0);
+    forget_shared();
+    fd_catch_send_on();
 }

@@ -279,10 +279,8 @@ long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
 {
     struct fd_socket *socket = &file->socket;
 
-    if (fd_socket_listens_tcp(file))
-        fd_tcp_silence(file->fd, true);
     if (file->kind == FD_LISTENER)
-        return 0;
+        return 0; /* fd_backlog.c */
     if (!fd_socket_is_connection(socket)) {
         ask_address(__NR_getsockname, file->fd, &socket->local);
         ask_address(__NR_getpeername, file->fd, &socket->peer);

@@ -43,16 +43,19 @@ struct fd_stdio {
     uint64_t device, inode; /* at this host */
 };
 
-struct fd_plain {
-    uint64_t offset;              /* valid after capture */
-    uint32_t path;                /* offset into paths, 0: not known yet */
-    uint32_t type;                /* S_IFREG, S_IFDIR, S_IFCHR, valid with path */
-    bool lockable;                /* the program has asked for a lock on it */
-    uint64_t device, inode, size; /* valid with path, at this host */
-};
-
 struct fd_data { /* a piece of fd_state.data */
     uint32_t start, length;
+};
+
+struct fd_plain {
+    uint64_t offset;            /* valid after capture */
+    uint32_t path;              /* offset into paths, 0: not known yet */
+    uint32_t type;              /* S_IFREG, S_IFDIR, S_IFCHR, valid with path */
+    bool lockable;              /* the program has asked for a lock on it */
+    bool keeps;                 /* only the program can reach it (fd_kept.c); then: */
+    uint32_t mode, seals, twin; /* twin: the open file that has the contents; 0: this one */
+    struct fd_data contents;
+    uint64_t device, inode, size; /* valid with path, at this host */
 };
 
 struct fd_pipe {
@@ -95,6 +98,7 @@ enum fd_socket_state {
 struct fd_tcp {
     bool held;                                  /* captured, silent: not released yet */
     bool made;                                  /* again, by fd_tcp_restore */
+    uint8_t state;                              /* enum tcp_state */
     uint8_t options, send_scale, receive_scale; /* as in struct tcp_info */
     uint32_t send_sequence, receive_sequence;   /* of the first byte in each queue */
     uint32_t segment, timestamp, unsent;        /* unsent: so much at the end of written */
@@ -184,6 +188,14 @@ struct fd_pool {
     uint32_t used; /* elements 1..used have been taken at some time */
 };
 
+enum { FD_BACKLOG_MAX = 1024, FD_KEPT_bytes = 64 << 20 /* of one such file */ };
+
+struct fd_backlog { /* fd_backlog.c */
+    uint32_t count, dummy_count;
+    int32_t fds[FD_BACKLOG_MAX];          /* connections that nobody has accepted, oldest first */
+    uint16_t dummy_ports[FD_BACKLOG_MAX]; /* network order */
+};
+
 struct fd_state {
     struct lock lock;
     uint32_t limit; /* numbers from here up have never been used */
@@ -193,6 +205,9 @@ struct fd_state {
     uint32_t shared;              /* fd_share_addresses is in force */
     uint32_t give_up_connections; /* the user's choice for this move */
     uint32_t paths_used, data_used, lock_count;
+    uint32_t service_count;
+    struct om_service services[OM_SERVICES_MAX];
+    struct fd_backlog backlog;
     struct fd_stdio inherited[3]; /* 0, 1 and 2, even after the program closed them */
     struct fd_pool file_pool, watch_pool, option_pool, inotify_pool;
     struct fd_entry entries[FDS_MAX];

@@ -31,9 +31,9 @@
 #include <linux/tcp.h>
 
 #include "enclave/fd_internal.h"
+#include "enclave/fd_tcp.h"
 
 enum {
-    STATE_ESTABLISHED = 1, /* tcpi_state; linux/tcp.h of programs has no names for them */
     MESSAGE_PEEK = 2,
     MESSAGE_DONTWAIT = 0x40,
     OPTION_MSS = 2, /* kinds of TCP options, RFC 9293 and RFC 7323 */
@@ -83,15 +83,36 @@ static uint32_t queue_size(long fd, uint32_t request)
                : 0;
 }
 
+static void attach(long fd, struct sock_filter *filter, unsigned short count)
+{
+    const struct sock_fprog program = {count, filter};
+
+    set_level(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+}
+
 void fd_tcp_silence(long fd, bool silent)
 {
     struct sock_filter drop = BPF_STMT(BPF_RET | BPF_K, 0);
-    const struct sock_fprog program = {1, &drop};
 
     if (silent)
-        set_level(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof(program));
+        attach(fd, &drop, 1);
     else
         set_level(fd, SOL_SOCKET, SO_DETACH_FILTER, &(int){0}, sizeof(int));
+}
+
+/* Packets begin with the TCP header here; byte 13 has the flags. */
+void fd_tcp_silence_new(long listener)
+{
+    enum { FLAGS_AT = 13, SYN = 2, ACK = 16 };
+    struct sock_filter filter[] = {
+        BPF_STMT(BPF_LD | BPF_B | BPF_ABS, FLAGS_AT),
+        BPF_STMT(BPF_ALU | BPF_AND | BPF_K, SYN | ACK),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYN, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, 0),
+        BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+    };
+
+    attach(listener, filter, OM_ARRAY_LENGTH(filter));
 }
 
 /* ---- the stop ---- */
@@ -125,15 +146,17 @@ static long read_queue(long fd, uint32_t length, struct fd_data *out)
 static long read_queues(long fd, struct fd_tcp *tcp)
 {
     uint32_t unread = queue_size(fd, SIOCINQ), kept = queue_size(fd, SIOCOUTQ);
+    uint32_t unsent = queue_size(fd, SIOCOUTQNSD), fin_sent = fd_tcp_fin_sent(tcp->state);
     long error = read_sequence(fd, TCP_RECV_QUEUE, &tcp->receive_sequence);
 
-    tcp->unsent = OM_MIN(queue_size(fd, SIOCOUTQNSD), kept);
-    tcp->receive_sequence -= unread;
+    kept -= OM_MIN(kept, fin_sent); /* nothing is kept once a FIN is acknowledged */
+    tcp->unsent = OM_MIN(unsent - OM_MIN(unsent, fin_sent), kept);
+    tcp->receive_sequence -= unread + fd_tcp_fin_received(tcp->state);
     if (!error)
         error = read_queue(fd, unread, &tcp->received);
     if (!error)
         error = read_sequence(fd, TCP_SEND_QUEUE, &tcp->send_sequence);
-    tcp->send_sequence -= kept;
+    tcp->send_sequence -= kept + fin_sent;
     if (!error)
         error = read_queue(fd, kept, &tcp->written);
     return error;
@@ -184,6 +207,7 @@ static long hold(struct open_file *file)
         return error;
     }
     tcp->held = true;
+    tcp->state = connection_state(file->fd); /* it changes no more */
     error = read_parameters(file->fd, tcp);
     if (!error)
         error = read_queues(file->fd, tcp);
@@ -198,8 +222,8 @@ long fd_tcp_capture(struct open_file *file, struct fd_obstacle *out)
     long error;
 
     *tcp = (struct fd_tcp){0};
-    if (connection_state(file->fd) != STATE_ESTABLISHED)
-        return 0; /* being closed from one side or both: fd_socket.c resets it */
+    if (!fd_tcp_state_moves(connection_state(file->fd)))
+        return 0; /* closed from both sides: fd_socket.c resets it */
     error = hold(file);
     switch (-error) {
     case 0:
@@ -326,17 +350,21 @@ static long write_options(long fd, const struct fd_tcp *tcp)
  * waits for a window that never comes. */
 static long write_window(long fd, const struct fd_tcp *tcp)
 {
-    enum { RECEIVE_WINDOW = 3 }; /* tcp_repair_window.rcv_wnd */
-    uint32_t window[OM_ARRAY_LENGTH(tcp->window)];
+    enum { RECEIVE_WINDOW = 3, UPDATED_AT = 4 }; /* tcp_repair_window: rcv_wnd, rcv_wup */
+    uint32_t window[OM_ARRAY_LENGTH(tcp->window)], original[OM_ARRAY_LENGTH(tcp->window)];
+    uint32_t next = tcp->receive_sequence + tcp->received.length;
 
-    memcpy(window, tcp->window, sizeof(window));
+    memcpy(original, tcp->window, sizeof(original));
+    if ((int32_t)(original[UPDATED_AT] - next) > 0)
+        original[UPDATED_AT] = next; /* it counted a FIN, which comes later here */
+    memcpy(window, original, sizeof(window));
     window[RECEIVE_WINDOW] = OM_MAX(tcp->threshold, window[RECEIVE_WINDOW]);
     if (tcp->clamp > tcp->threshold + 1 &&
         set_level(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, window, sizeof(window)) == 0) {
         set(fd, TCP_WINDOW_CLAMP, (int)tcp->clamp - 1);
         set(fd, TCP_WINDOW_CLAMP, (int)tcp->clamp);
     }
-    return set_level(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, tcp->window, sizeof(tcp->window));
+    return set_level(fd, IPPROTO_TCP, TCP_REPAIR_WINDOW, original, sizeof(original));
 }
 
 /* As it was at the source, and silent. */
@@ -408,13 +436,20 @@ void fd_tcp_release(struct open_file *file)
     bool made = tcp->made;
     long error = 0;
 
+    if (made && set(file->fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) == 0)
+        fd_tcp_before_repair_ends(file);
     fd_tcp_silence(file->fd, false);
     set(file->fd, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
     set(file->fd, TCP_REPAIR, TCP_REPAIR_OFF);
+    /* Repair mode takes it away, and without it what is left of this connection when it is closed
+     * would keep the port from the next destination on this machine. */
+    fd_option_set(file->fd, SO_REUSEADDR, 1);
     if (made && tcp->written.length > sent && written)
         error = write_all(file->fd, written + sent, tcp->written.length - sent);
     if (error)
         log_error("fd %d, a connection: what was to be sent is lost (error %ld)", file->fd, -error);
+    if (made)
+        fd_tcp_after_repair_ended(file);
     if (made)
         restore_buffers(file);
     if (made && (file->socket.shut & SHUT_READING))

@@ -338,8 +338,10 @@ void move_in(struct ecall_move *untrusted)
     move_role_begin(ROLE_DESTINATION);
     error = run();
     finish_report(error);
-    if (error && !sealed_committed())
+    if (error && !sealed_committed()) {
+        fd_abandon();
         sealed_give_up(g_in.refused ? MESSAGE_REFUSE : MESSAGE_ABORT, g_in.report.reason);
+    }
     /* After a loss the pager is left as it is: threads that wait for a page wait on. */
     place_prefault_end();
     g_host.channel_shutdown();

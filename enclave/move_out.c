@@ -54,6 +54,7 @@ static struct {
     struct om_move_report report;
     enum om_phase phase;
     bool stopped, captured, refused, cancelled;
+    char obstacles[OM_REASON_MAX]; /* check_only: found at this side */
     uint64_t begin_us, deadline_us, progress_us;
     uint64_t memory_pages;  /* found by the first look */
     uint64_t round_trip_ns; /* of an idle channel */
@@ -249,12 +250,32 @@ static long send_prepare(void)
     long length = fd_prepare(description, sizeof(description),
                              g_out.move.connections == OM_CONNECTIONS_RESET, &obstacle);
 
-    if (length < 0)
+    if (length < 0 && !g_out.move.check_only)
         return fail(length, "%s", obstacle.what);
+    if (length < 0) { /* the destination is asked for the rest */
+        str_copy(g_out.obstacles, obstacle.what, sizeof(g_out.obstacles));
+        length = (long)obstacle.described;
+    }
     prepare.description_length = (uint32_t)length;
     str_copy(prepare.name, g_tables->name, sizeof(prepare.name));
     return sealed_send(STREAM_BULK, MESSAGE_PREPARE, 0,
                        encode_prepare(sealed_body(STREAM_BULK), &prepare, description));
+}
+
+/* All that is in the way, here and there. */
+static long end_check(long error)
+{
+    char there[OM_REASON_MAX];
+    size_t at = strlen(g_out.obstacles);
+
+    if (!at)
+        return error ? error : -ECANCELED;
+    str_copy(there, g_out.report.reason, sizeof(there));
+    str_copy(g_out.report.reason, g_out.obstacles, sizeof(g_out.report.reason));
+    if (error)
+        str_format(g_out.report.reason + at, sizeof(g_out.report.reason) - at, "%s%s",
+                   OM_REASON_SEPARATOR, there);
+    return -EPERM;
 }
 
 static long prepare(void)
@@ -404,13 +425,32 @@ static long list_sweep(enum sweep_kind kind, bool protect, uint64_t *out_pages)
     return error;
 }
 
+/* Looks at what is still written, each time sooner than the last, since less has to be listed:
+ * what is written after the last look is dropped by the destination while the program stands. */
+static long relist(enum sweep_kind kind, uint64_t pages)
+{
+    uint64_t before = ~0ULL;
+    long error = 0;
+
+    for (int i = 0; !error && i < RELIST_ROUNDS_MAX && pages > SMALL_pages && pages < before / 2;
+         i++) {
+        before = pages;
+        error = synchronize();
+        if (!error)
+            error = list_sweep(kind, true, &pages);
+        if (!error)
+            error = source_send_list();
+    }
+    return error;
+}
+
 /* What was written since the last round is not sent but listed; the destination gets its pager
  * ready. */
 static long list_round(void)
 {
     bool everything = g_out.move.mode == OM_MODE_POSTCOPY;
     struct message message;
-    uint64_t pages, before = ~0ULL;
+    uint64_t pages;
     long error = source_send_drops();
 
     if (!error)
@@ -422,16 +462,7 @@ static long list_round(void)
     if (!error)
         error = expect(MESSAGE_LISTED, &message);
     /* Dropping a long list takes the destination a while, in which more is written. */
-    for (int i = 0; !error && i < RELIST_ROUNDS_MAX && pages > SMALL_pages && pages < before / 2;
-         i++) {
-        before = pages;
-        error = list_sweep(SWEEP_WRITTEN, true, &pages);
-        if (!error)
-            error = source_send_list();
-        if (!error)
-            error = synchronize();
-    }
-    return error;
+    return error ? error : relist(SWEEP_WRITTEN, pages);
 }
 
 /* ---- switchover ---- */
@@ -452,6 +483,8 @@ static long freeze(void)
         error = list_sweep(SWEEP_WRITTEN, true, &pages);
         if (!error)
             error = source_send_list();
+        if (!error)
+            error = relist(tracker_is_frozen() ? SWEEP_HOT : SWEEP_WRITTEN, pages);
     } else if (!error) {
         error = send_sweep(SWEEP_WRITTEN, true, &round);
         g_out.report.rounds++;
@@ -707,9 +740,12 @@ static void undo(void)
 {
     /* What the destination may have made already, it has to give back first. */
     bool told = g_out.captured;
+    const char *reason = g_out.report.result == OM_RESULT_MOVABLE
+                             ? "it was only asked whether it could be moved"
+                             : g_out.report.reason;
 
     if (told)
-        sealed_give_up(MESSAGE_ABORT, g_out.report.reason);
+        sealed_give_up(MESSAGE_ABORT, reason);
     if (g_out.captured)
         fd_uncapture();
     if (g_out.stopped)
@@ -720,7 +756,7 @@ static void undo(void)
     tracker_end();
     /* The destination is told if it still listens; it cannot start without a token in any case. */
     if (!told)
-        sealed_give_up(MESSAGE_ABORT, g_out.report.reason);
+        sealed_give_up(MESSAGE_ABORT, reason);
 }
 
 static long run(void)
@@ -728,6 +764,8 @@ static long run(void)
     long error = prepare();
 
     g_out.report.prepare_us = now_us() - g_out.begin_us;
+    if (g_out.move.check_only)
+        return end_check(error);
     if (!error)
         error = precopy();
     if (!error && mode_lists())
@@ -741,6 +779,8 @@ static long run(void)
 
 static uint32_t result_of(long error)
 {
+    if (g_out.move.check_only)
+        return error == -ECANCELED && !g_out.cancelled ? OM_RESULT_MOVABLE : OM_RESULT_REFUSED;
     if (!error)
         return OM_RESULT_MOVED;
     if (sealed_committed())
@@ -754,11 +794,11 @@ static void finish_report(long error)
     struct source_counts counts;
 
     source_counts(&counts);
-    if (error == -ECANCELED) {
+    if (error == -ECANCELED && !g_out.move.check_only) {
         g_out.cancelled = true;
         (void)fail(error, "cancelled");
     }
-    if (error && !report->reason[0])
+    if (error && !report->reason[0] && result_of(error) != OM_RESULT_MOVABLE)
         str_copy(report->reason, sealed_reason()[0] ? sealed_reason() : "the move failed",
                  sizeof(report->reason));
     report->result = result_of(error);

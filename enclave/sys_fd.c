@@ -77,9 +77,8 @@ long sys_openat2(struct call *call)
 
 long sys_memfd_create(struct call *call)
 {
-    struct open_file model = {.kind = FD_UNSUPPORTED, .flags = O_RDWR};
+    struct open_file model = {.kind = FD_FILE, .flags = O_RDWR};
 
-    str_copy(model.name, "memory made by memfd_create", sizeof(model.name));
     return fd_made(fd_kernel(__NR_memfd_create, call->args[0], call->args[1], 0, 0), &model,
                    call->args[1] & 1); /* MFD_CLOEXEC */
 }

@@ -215,13 +215,30 @@ static void inherit_options(uint64_t listener, long connection)
     lock_release(&fd_state()->lock);
 }
 
+/* The kernel has written the address of a dummy (fd_backlog.c). */
+static long tell_peer(const struct call *call, long fd, uint32_t room)
+{
+    struct fd_address peer;
+
+    if (!call->args[1])
+        return fd;
+    fd_socket_peer((int32_t)fd, &peer);
+    if (copy_to_program(call->args[1], peer.bytes, OM_MIN(room, peer.length)) != 0 ||
+        copy_to_program(call->args[2], &peer.length, sizeof(peer.length)) != 0)
+        log_warn("accept: the address cannot be written");
+    return fd;
+}
+
 static long accept_connection(struct call *call, uint32_t flags)
 {
     const uint64_t args[6] = {call->args[0], call->args[1], call->args[2], flags, 0, 0};
     uint64_t fd = (uint32_t)call->args[0], deadline = UINT64_MAX;
     struct accepting accepting;
+    uint32_t room = 0;
     long result;
 
+    if (call->args[1] && copy_from_program(&room, call->args[2], sizeof(room)) != 0)
+        return -EFAULT;
     look_at_listener(fd, flags, &accepting);
     if (!accepting.known)
         return fd_made(call_blocking(call, __NR_accept4, args), &accepting.model,
@@ -230,6 +247,8 @@ static long accept_connection(struct call *call, uint32_t flags)
         deadline = call_deadline(call, accepting.timeout_ns);
     for (;;) { /* another thread may take the connection that the poll has seen */
         result = fd_kernel(__NR_accept4, args[0], args[1], args[2], args[3]);
+        if (fd_backlog_accepted(&result, flags) && result >= 0)
+            return tell_peer(call, result, room);
         if (result != -EAGAIN || !accepting.wait)
             break;
         result = wait_for_connection(call, fd, deadline);
@@ -261,9 +280,10 @@ long sys_shutdown(struct call *call)
 
     lock_take(&fd_state()->lock);
     file = fd_find(fd);
-    if (!error && file && file->kind == FD_SOCKETPAIR)
+    if (!error && file && (file->kind == FD_SOCKETPAIR || file->kind == FD_SOCKET))
         file->socket.shut |= (uint8_t)(call->args[1] + 1); /* 0 to read, 1 to write, 2 both */
     if (!error && file && file->kind == FD_LISTENER && call->args[1] != 1) {
+        fd_backlog_forget(file);
         file->kind = FD_SOCKET; /* it listens no more */
         fd_control((long)fd, F_SETFL, file->flags);
     }

@@ -312,7 +312,7 @@ static uint32_t find_hot(uint64_t start, uint64_t *end)
 }
 
 /* Which of the hot pages are there, or, with the kernel tracker, were written. */
-static long look_at_runs(uint32_t runs, bool written)
+static long look_at_runs(uint32_t runs, bool written, bool protect)
 {
     long count = 0;
 
@@ -322,11 +322,13 @@ static long look_at_runs(uint32_t runs, bool written)
 
         while (at < stop) {
             uint64_t end = stop;
-            long found = look(at, &end, written, false, g_tracker.regions + count,
+            long found = look(at, &end, written, protect, g_tracker.regions + count,
                               (uint32_t)(REGIONS_MAX - count));
 
             if (found < 0)
                 return found;
+            if (found > 0 && protect)
+                keep_buffers(at, end);
             count += found;
             at = end;
         }
@@ -363,11 +365,13 @@ static long piece_by_guard(struct sweep *sweep, const struct area *area)
     sweep->at = end;
     if (sweep->protect && runs && (area->prot & PROT_WRITE))
         guard_protect(g_tracker.runs, runs, area->prot);
-    return look_at_runs(runs, false);
+    return look_at_runs(runs, false, false);
 }
 
+/* Granules stay open; with the kernel tracker their pages can be protected anew. */
 static long piece_of_hot(struct sweep *sweep)
 {
+    const bool by_kernel = g_tracker.kind == OM_TRACKER_KERNEL;
     uint64_t end;
     uint32_t runs;
 
@@ -378,7 +382,7 @@ static long piece_of_hot(struct sweep *sweep)
     end = OM_MIN(sweep->at + PIECE_MIN_bytes, PROGRAM_END);
     runs = find_hot(sweep->at, &end);
     sweep->at = end;
-    return look_at_runs(runs, g_tracker.kind == OM_TRACKER_KERNEL);
+    return look_at_runs(runs, by_kernel, by_kernel && sweep->protect);
 }
 
 /* ---- sweeps ---- */
@@ -440,7 +444,8 @@ long sweep_next(struct sweep *sweep, const struct om_region **out_regions)
  * page was writable, so since the freeze its granule was opened by a fault or a system call's
  * buffer, or mapped anew, or was never closed: each marks it hot first (guard.c).  And as the page
  * was write-protected for the kernel tracker by that sweep, or not there at all, the write set its
- * written flag.
+ * written flag.  The same holds for protecting SWEEP_HOTs in between: what they have seen is
+ * protected again, and the granules stay hot.
  */
 
 /* Closes the next piece of memory; false when there is no more. */

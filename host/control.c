@@ -20,11 +20,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "host/host.h"
 #include "host/line.h"
 #include "host/report.h"
+#include "host/service.h"
 
 enum {
     PROGRESS_BACKLOG_bytes = 64 * 1024, /* beyond it progress events are dropped */
@@ -174,6 +176,7 @@ static void start_move(const json_t *order, bool destination)
                 ? OM_CONNECTIONS_RESET
                 : OM_CONNECTIONS_MOVE,
         .audit = line_flag(order, "audit"),
+        .check_only = line_flag(order, "check_only"),
         .max_downtime_us = (uint64_t)line_number(order, "max_downtime_us", 20000),
         .deadline_us = (uint64_t)line_number(order, "deadline_us", 0),
         .session = strtoull(line_text(order, "session", "0"), NULL, 16),
@@ -200,6 +203,15 @@ static void start_move(const json_t *order, bool destination)
     snprintf(report.reason, sizeof(report.reason), "the host process cannot start a move: %s",
              strerror(-error));
     on_done(&report);
+}
+
+void control_own_service(const struct om_service *service, bool own)
+{
+    char address[SERVICE_TEXT_MAX];
+
+    service_format(service, address, sizeof(address));
+    post(json_pack("{s:s, s:s, s:s, s:b}", "event", "service", "address", address, "device",
+                   service->device, "own", own));
 }
 
 static void inspect(const json_t *order)
@@ -271,6 +283,15 @@ static void receive_orders(void)
         obey(line, length);
 }
 
+/* A file belongs to the program, which goes on in it at the destination, at the same place. */
+static bool may_say(void)
+{
+    struct stat status;
+
+    return g_link.said[0] && (fstat(g_link.words, &status) || !S_ISREG(status.st_mode) ||
+                              (fcntl(g_link.words, F_GETFL) & O_APPEND));
+}
+
 /* Says what is still to be said, and ends. */
 static _Noreturn void leave(int status)
 {
@@ -279,7 +300,7 @@ static _Noreturn void leave(int status)
     while (g_link.fd >= 0 && line_flush(&g_link.writer, g_link.fd) == -EAGAIN)
         if (poll(&wait, 1, LAST_WORDS_TIMEOUT_ms) <= 0)
             break;
-    if (g_link.said[0])
+    if (may_say())
         dprintf(g_link.words, "%s\n", g_link.said);
     _exit(status);
 }
@@ -327,17 +348,16 @@ void control_prepare(void)
         g_link.words = host_fd_keep(g_link.words);
 }
 
-void control_run(int control_fd, bool destination)
+void control_link(int control_fd)
 {
-    int flags;
+    fcntl(control_fd, F_SETFL, fcntl(control_fd, F_GETFL) | O_NONBLOCK);
+    g_link.fd = control_fd;
+}
 
+void control_run(bool destination)
+{
     g_link.program_here = !destination;
-    if (control_fd >= 0) {
-        flags = fcntl(control_fd, F_GETFL);
-        fcntl(control_fd, F_SETFL, flags | O_NONBLOCK);
-        g_link.fd = control_fd;
-        post(json_pack("{s:s}", "event", destination ? "ready" : "started"));
-    }
+    post(json_pack("{s:s}", "event", destination ? "ready" : "started"));
     for (;;)
         wait_for_work();
 }

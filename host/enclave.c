@@ -23,6 +23,7 @@
 #include "host/image.h"
 #include "host/pager.h"
 #include "host/platform.h"
+#include "host/service.h"
 #include "host/track.h"
 
 enum { HOST_FDS = 64, FD_LIMIT_MAX = 1 << 20 };
@@ -128,6 +129,7 @@ static int create(const struct enclave_options *options, const uint8_t measureme
         .privileged = geteuid() == 0,
         .log_fd = g_enclave.log_fd,
         .quiet = options->quiet,
+        .logged = options->logged,
         .blocking_begin = (uint64_t)host_gate_blocking_begin,
         .blocking_end = (uint64_t)host_gate_blocking_end,
         .blocking_cancel = (uint64_t)host_gate_blocking_cancel,
@@ -189,6 +191,7 @@ int enclave_create(const struct enclave_options *options, char reason[OM_REASON_
 }
 
 int enclave_start(const char *path, char *const argv[], char *const envp[], const char *cwd,
+                  const struct om_service *services, uint32_t service_count,
                   char reason[OM_REASON_MAX])
 {
     struct ecall_start arg = {
@@ -198,6 +201,8 @@ int enclave_start(const char *path, char *const argv[], char *const envp[], cons
         .cwd = cwd,
         .tracker = g_enclave.tracker,
         .audit = g_enclave.audit,
+        .services = services,
+        .service_count = service_count,
     };
 
     for (int number = 1; number <= 64; number++)

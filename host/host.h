@@ -17,6 +17,7 @@ struct enclave_options {
                                  daemon; NULL: a fresh key */
     int log_fd;               /* lines of the runtime; -1: none */
     bool quiet;               /* no banner */
+    bool logged;              /* standard output and error are the log of the daemon */
     enum om_log_level log_level;
     enum om_tracker tracker; /* of its moves, unless another is asked for */
     bool audit;
@@ -29,6 +30,7 @@ int enclave_create(const struct enclave_options *options, char reason[OM_REASON_
 /* Loads the program and lets it run.  0, or a negative errno and a reason (-ENOEXEC, -ENOENT, ...).
  */
 int enclave_start(const char *path, char *const argv[], char *const envp[], const char *cwd,
+                  const struct om_service *services, uint32_t service_count,
                   char reason[OM_REASON_MAX]);
 
 struct move_options {
@@ -36,6 +38,7 @@ struct move_options {
     enum om_tracker tracker;
     enum om_connections connections;
     bool audit;
+    bool check_only; /* source: move nothing */
     uint64_t max_downtime_us;
     uint64_t deadline_us; /* 0: none */
     uint64_t session;
@@ -63,7 +66,12 @@ void enclave_inspect(struct ecall_inspect *out);
  * errno. */
 int host_fd_keep(int fd);
 
+/* control.c: tells the daemon which service addresses to remove when this process has ended.  On
+ * any host thread. */
+void control_own_service(const struct om_service *service, bool own);
+
 /* control.c: the link to the daemon.  First, before the program can take or close a descriptor: */
 void control_prepare(void);
+void control_link(int control_fd); /* kept by host_fd_keep */
 /* Then it runs on the main thread until the process ends. */
-_Noreturn void control_run(int control_fd, bool destination);
+_Noreturn void control_run(bool destination);

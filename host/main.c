@@ -18,6 +18,7 @@
 #include "host/host.h"
 #include "host/line.h"
 #include "host/report.h"
+#include "host/service.h"
 
 enum { EXIT_USAGE = 2, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
@@ -27,6 +28,8 @@ struct arguments {
     char **argv;
     int control_fd;
     bool receive;
+    struct om_service services[OM_SERVICES_MAX];
+    uint32_t service_count;
 };
 
 extern char **environ;
@@ -36,8 +39,9 @@ static _Noreturn void usage(const char *problem)
     fprintf(stderr,
             "optmig-host: %s\n"
             "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
-            "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--tracker TRACKER] "
-            "[--audit]\n"
+            "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--logged]\n"
+            "                   [--service ADDRESS/PREFIX@DEVICE]... [--device DEVICE]\n"
+            "                   [--tracker TRACKER] [--audit]\n"
             "                   --program PATH -- ARGV0 [ARGUMENT...]  |  --receive\n"
             "It is started by optmig and optmigd; see: optmig help run\n",
             problem);
@@ -66,13 +70,34 @@ static void parse_log_level(struct arguments *arguments, const char *text)
 }
 
 static const struct option g_options[] = {
-    {"name", required_argument, NULL, 'n'},    {"control-fd", required_argument, NULL, 'c'},
-    {"key", required_argument, NULL, 'k'},     {"runtime", required_argument, NULL, 'r'},
-    {"program", required_argument, NULL, 'p'}, {"log-level", required_argument, NULL, 'l'},
-    {"umask", required_argument, NULL, 'u'},   {"receive", no_argument, NULL, 'R'},
-    {"quiet", no_argument, NULL, 'q'},         {"tracker", required_argument, NULL, 't'},
-    {"audit", no_argument, NULL, 'a'},         {NULL, 0, NULL, 0},
+    {"name", required_argument, NULL, 'n'},
+    {"control-fd", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},
+    {"runtime", required_argument, NULL, 'r'},
+    {"program", required_argument, NULL, 'p'},
+    {"log-level", required_argument, NULL, 'l'},
+    {"umask", required_argument, NULL, 'u'},
+    {"receive", no_argument, NULL, 'R'},
+    {"service", required_argument, NULL, 's'},
+    {"device", required_argument, NULL, 'd'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"logged", no_argument, NULL, 'L'},
+    {"tracker", required_argument, NULL, 't'},
+    {"audit", no_argument, NULL, 'a'},
+    {NULL, 0, NULL, 0},
 };
+
+/* ADDRESS/PREFIX@DEVICE, as optmig run puts it together. */
+static void add_service(struct arguments *arguments, char *text)
+{
+    char *device = strrchr(text, '@');
+
+    if (!device || arguments->service_count == OM_SERVICES_MAX)
+        usage("--service: at most 8 of ADDRESS/PREFIX@DEVICE");
+    *device = 0;
+    if (!service_parse(text, device + 1, &arguments->services[arguments->service_count++]))
+        usage("--service: not ADDRESS/PREFIX@DEVICE");
+}
 
 static void apply(struct arguments *arguments, int option)
 {
@@ -103,6 +128,12 @@ static void apply(struct arguments *arguments, int option)
     case 'R':
         arguments->receive = true;
         break;
+    case 's':
+        add_service(arguments, optarg);
+        break;
+    case 'd':
+        service_set_device(optarg);
+        break;
     case 'q':
         arguments->enclave.quiet = true;
         break;
@@ -113,6 +144,9 @@ static void apply(struct arguments *arguments, int option)
         break;
     case 'a':
         arguments->enclave.audit = true;
+        break;
+    case 'L':
+        arguments->enclave.logged = true;
         break;
     default:
         usage("unknown option");
@@ -173,11 +207,13 @@ int main(int argc, char **argv)
         if (control_fd < 0)
             fail(&arguments, -errno, "the link to the daemon could not be kept");
         arguments.control_fd = control_fd;
+        control_link(control_fd);
     }
     if (!arguments.receive) {
-        error = enclave_start(arguments.program, arguments.argv, environ, NULL, reason);
+        error = enclave_start(arguments.program, arguments.argv, environ, NULL, arguments.services,
+                              arguments.service_count, reason);
         if (error)
             fail(&arguments, error, reason[0] ? reason : strerror(-error));
     }
-    control_run(arguments.control_fd, arguments.receive);
+    control_run(arguments.receive);
 }

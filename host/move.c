@@ -50,6 +50,7 @@ static void *mover_thread(void *unused)
         .tracker = g_move.options.tracker,
         .connections = g_move.options.connections,
         .audit = g_move.options.audit,
+        .check_only = g_move.options.check_only,
         .max_downtime_us = g_move.options.max_downtime_us,
         .deadline_us = g_move.options.deadline_us,
         .session = g_move.options.session,

@@ -13,7 +13,7 @@ static const char *const g_connections[] = {
 };
 static const char *const g_phases[] = {"none",       "prepare",  "precopy",
                                        "switchover", "postcopy", "done"};
-static const char *const g_results[] = {"moved", "refused", NULL, "failed", "lost"};
+static const char *const g_results[] = {"moved", "refused", NULL, "failed", "lost", "movable"};
 static const char *const g_levels[] = {"error", "warn", "info", "debug"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

@@ -35,7 +35,7 @@ enum {
     AREAS_PER_RECORD_MAX = 8192,   /* 32 bytes each */
     REQUEST_PAGES_MAX = 4096,      /* 8 bytes each */
     DESCRIPTION_MAX_bytes = 200 * 1024,
-    REASON_MAX_bytes = 512, /* of a text, its terminator counted (which is not sent) */
+    REASON_MAX_bytes = 2048, /* of a text, its terminator counted (which is not sent) */
     XSAVE_SIZE_MAX_bytes = 64 * 1024,
     FD_BASE_MAX = 1 << 20,
     HELLO_MAX_bytes = 8192,

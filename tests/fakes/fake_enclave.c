@@ -160,6 +160,7 @@ int enclave_create(const struct enclave_options *options, char reason[OM_REASON_
 }
 
 int enclave_start(const char *path, char *const argv[], char *const envp[], const char *cwd,
+                  const struct om_service *services, uint32_t service_count,
                   char reason[OM_REASON_MAX])
 {
     size_t at = 0;
@@ -167,6 +168,8 @@ int enclave_start(const char *path, char *const argv[], char *const envp[], cons
 
     (void)envp;
     (void)cwd;
+    (void)services;
+    (void)service_count;
     for (int i = -1; i < 0 || argv[i]; i++) {
         const char *word = i < 0 ? path : argv[i];
 

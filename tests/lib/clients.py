@@ -6,8 +6,9 @@ is moved (tests/run.d/75-connections).
   clients.py stream PORT COUNT STOP-FILE    numbered words through an echo server, some of them read slowly
   clients.py tls PORT COUNT STOP-FILE       lines over TLS to `openssl s_server -rev`
   clients.py http PORT COUNT STOP-FILE      GET /file over one kept connection; FILE is $FILE
+  clients.py brief PORT COUNT STOP-FILE     the same, a connection for each request, some of them half-closed
 
-All of them check every byte of every answer until the file exists.  Exit status 1 if one was not as it should be.
+$HOST is where the server is (default: 127.0.0.1).  All of them check every byte of every answer until the file exists.  Exit status 1 if one was not as it should be.
 """
 import http.client
 import os
@@ -19,6 +20,7 @@ import threading
 import time
 
 LIMIT_S = 30  # without an answer
+HOST = os.environ.get("HOST", "127.0.0.1")
 
 
 class Wrong(Exception):
@@ -34,7 +36,7 @@ class Client(threading.Thread):
         self.answers, self.longest, self.error = 0, 0.0, None
 
     def connect(self):
-        connection = socket.create_connection(("127.0.0.1", self.port), LIMIT_S)
+        connection = socket.create_connection((HOST, self.port), LIMIT_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.socket = connection
         return connection
@@ -136,7 +138,7 @@ class Tls(Client):
 
 class Http(Client):
     def begin(self):
-        self.connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=LIMIT_S)
+        self.connection = http.client.HTTPConnection(HOST, self.port, timeout=LIMIT_S)
         self.connection.connect()
         self.socket = self.connection.sock
         self.connection.auto_open = 0  # A closed connection is an error, not a reason for another one.
@@ -148,10 +150,33 @@ class Http(Client):
         self.expect(self.connection.getresponse().read(), self.contents)
 
 
+class Brief(Client):
+    """A connection for each request; the server closes it behind its answer."""
+
+    def begin(self):
+        with open(os.environ["FILE"], "rb") as file:
+            self.contents = file.read()
+
+    def turn(self):
+        with self.connect() as connection:
+            connection.sendall(b"GET /file HTTP/1.0\r\nHost: server\r\n\r\n")
+            # The client may close its side first, as some do: the answer comes all the same.
+            if self.number % 4 == 1:
+                connection.shutdown(socket.SHUT_WR)
+            with connection.makefile("rb") as answer:
+                head, _, body = answer.read().partition(b"\r\n\r\n")
+        if not head.startswith((b"HTTP/1.1 200 ", b"HTTP/1.0 200 ")):
+            raise Wrong("%r" % head[:60])
+        self.expect(body, self.contents)
+
+    def repeated(self):
+        return 0  # of which connection?
+
+
 def main():
     kind, port, count, stop = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     over = threading.Event()
-    kinds = {"redis": Redis, "stream": Stream, "tls": Tls, "http": Http}
+    kinds = {"redis": Redis, "stream": Stream, "tls": Tls, "http": Http, "brief": Brief}
     clients = [kinds[kind](port, number, over) for number in range(count)]
     for client in clients:
         client.start()

@@ -180,18 +180,18 @@ beta() {
     timeout "${PATIENCE:-120}" "$OPTMIG_BUILD/optmig" --host "$WORK/beta" "$@"
 }
 
-# daemon_start alpha|beta [options]: PREFIX may hold a command to run it under.
+# daemon_start alpha|beta [options]: PREFIX may hold a command to run it under, LISTEN its address.
 daemon_start() {
     local name=$1 port
     shift
     port=$(free_port)
     mkdir -p "$WORK/$name"
-    ${PREFIX:-} "$OPTMIG_BUILD/optmigd" --listen "127.0.0.1:$port" --state "$WORK/$name" "$@" \
+    ${PREFIX:-} "$OPTMIG_BUILD/optmigd" --listen "${LISTEN:-127.0.0.1}:$port" --state "$WORK/$name" "$@" \
         >> "$WORK/$name-daemon.log" 2>&1 < /dev/null &
     local pid=$!
     remember $pid
     echo $pid > "$WORK/$name.pid"
-    echo "127.0.0.1:$port" > "$WORK/$name.address"
+    echo "${LISTEN:-127.0.0.1}:$port" > "$WORK/$name.address"
     until_true 10 "$name" ls --json || { echo "daemon $name does not answer"; return 1; }
 }
 

@@ -430,6 +430,14 @@ static void map_at(uint64_t address, uint64_t size)
         _Exit(EXIT_SKIPPED);
 }
 
+/* tests/run.d/76-networks has real ones. */
+static long no_service(enum om_service_order order, const struct om_service *service)
+{
+    (void)order;
+    (void)service;
+    return -ENODEV;
+}
+
 int fixture_create(void **state)
 {
     const uint64_t program = 0x10000000;
@@ -439,6 +447,7 @@ int fixture_create(void **state)
     map_at(program, MEMORY_bytes);
     g_fixture.memory = (uint8_t *)program;
     g_host.syscall = raw;
+    g_host.service = no_service;
     g_facts.host_fd_base = FIXTURE_HOST_FD;
     return 0;
 }

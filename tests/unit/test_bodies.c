@@ -475,12 +475,13 @@ static void test_text_lengths(void **unused)
     char small[8];
     memset(long_text, 'x', sizeof long_text);
     memset(c_string, 'y', sizeof c_string - 1);
-    assert_int_equal(decode_text(long_text, 511, g_text, sizeof g_text), 0);
-    assert_int_equal(strlen(g_text), 511);
+    assert_int_equal(decode_text(long_text, REASON_MAX_bytes - 1, g_text, sizeof g_text), 0);
+    assert_int_equal(strlen(g_text), REASON_MAX_bytes - 1);
     memset(g_text, 'z', sizeof g_text);
-    assert_int_equal(decode_text(long_text, 512, g_text, sizeof g_text), PROTOCOL_LENGTH);
+    assert_int_equal(decode_text(long_text, REASON_MAX_bytes, g_text, sizeof g_text),
+                     PROTOCOL_LENGTH);
     assert_zero(g_text, sizeof g_text);
-    assert_int_equal(encode_text(g_body, c_string), 511);
+    assert_int_equal(encode_text(g_body, c_string), REASON_MAX_bytes - 1);
     /* Too long for the caller: cut between characters. */
     const uint8_t *euros = (const uint8_t *)"\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac";
     assert_int_equal(decode_text(euros, 9, small, sizeof small), 0);

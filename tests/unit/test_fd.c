@@ -743,6 +743,64 @@ static void expect_obstacle(const char *part)
         fail_msg("\"%s\" does not say \"%s\"", fixture_obstacle(), part);
 }
 
+/* Files that only the program can reach: 0 and 1 are one deleted file, opened twice, 2 a memfd that
+ * is sealed, 3 a deleted file that it may only write, 4 a large memfd, 5 a duplicate of it. */
+enum { LARGE = 9 << 20 };
+static uint8_t g_large[LARGE], g_back[LARGE];
+
+static void make_own_files(void)
+{
+    char link[64];
+
+    fixture_file("shared", "0123456789");
+    g_fd[0] = open_new("shared", O_RDWR);
+    K(__NR_unlink, A(fixture_path("shared")));
+    str_format(link, sizeof(link), "/proc/self/fd/%d", (int)g_fd[0]);
+    g_fd[1] = P(sys_open, A(link), O_RDONLY);
+    K(__NR_lseek, (uint64_t)g_fd[0], 4, SEEK_SET);
+    g_fd[2] = P(sys_memfd_create, A("sealed"), 2 /* MFD_ALLOW_SEALING */);
+    K(__NR_write, (uint64_t)g_fd[2], A("abc"), 3);
+    K(__NR_fcntl, (uint64_t)g_fd[2], F_ADD_SEALS, F_SEAL_GROW);
+    fixture_file("written", "");
+    g_fd[3] = open_new("written", O_WRONLY | O_APPEND);
+    K(__NR_write, (uint64_t)g_fd[3], A("more"), 4);
+    K(__NR_unlink, A(fixture_path("written")));
+    g_fd[4] = P(sys_memfd_create, A("large"), 0);
+    for (uint32_t i = 0; i < LARGE; i++)
+        g_large[i] = (uint8_t)(i * 11 + i / 4099);
+    assert_int_equal(K(__NR_write, (uint64_t)g_fd[4], A(g_large), LARGE), LARGE);
+    g_fd[5] = P(sys_dup, (uint64_t)g_fd[4]);
+}
+
+static void check_own_files(void)
+{
+    uint8_t text[32] = {0};
+
+    CHECK_EQUAL(K(__NR_read, (uint64_t)g_fd[0], A(text), 3), 3);
+    CHECK(memcmp(text, "456", 3) == 0);
+    CHECK_EQUAL(K(__NR_pwrite64, (uint64_t)g_fd[0], A("xy"), 2, 0), 2);
+    CHECK_EQUAL(K(__NR_read, (uint64_t)g_fd[1], A(text), 20), 10);
+    CHECK(memcmp(text, "xy23456789", 10) == 0);
+    CHECK_EQUAL(K(__NR_write, (uint64_t)g_fd[1], A("x"), 1), -EBADF);
+    CHECK_EQUAL(K(__NR_pread64, (uint64_t)g_fd[2], A(text), 20, 0), 3);
+    CHECK(memcmp(text, "abc", 3) == 0);
+    CHECK_EQUAL(K(__NR_pwrite64, (uint64_t)g_fd[2], A("x"), 1, 3), -EPERM);
+    CHECK_EQUAL(K(__NR_fcntl, (uint64_t)g_fd[2], F_GET_SEALS), F_SEAL_GROW);
+    CHECK_EQUAL(K(__NR_read, (uint64_t)g_fd[3], A(text), 20), -EBADF);
+    CHECK_EQUAL(K(__NR_write, (uint64_t)g_fd[3], A("!"), 1), 1);
+    CHECK_EQUAL(K(__NR_lseek, (uint64_t)g_fd[3], 0, SEEK_CUR), 5);
+    CHECK_EQUAL(K(__NR_lseek, (uint64_t)g_fd[5], 0, SEEK_CUR), LARGE);
+    CHECK_EQUAL(K(__NR_pread64, (uint64_t)g_fd[4], A(g_back), LARGE, 0), LARGE);
+    CHECK(memcmp(g_back, g_large, LARGE) == 0);
+}
+
+static void test_deleted_files_and_memory(void **state)
+{
+    (void)state;
+    make_own_files();
+    fixture_move_away(check_own_files);
+}
+
 static void check_nothing(void)
 {
     CHECK_EQUAL(K(__NR_fcntl, 3, F_GETFD), -EBADF);
@@ -755,9 +813,10 @@ static void test_obstacles(void **state)
 
     (void)state;
     fixture_file("gone", "");
-    fd = open_new("gone", O_RDONLY);
+    fd = open_new("gone", O_RDWR);
     K(__NR_unlink, A(fixture_path("gone")));
-    expect_obstacle("gone, deleted): an open but deleted file");
+    K(__NR_ftruncate, (uint64_t)fd, FD_KEPT_bytes + 1);
+    expect_obstacle("gone): an open but deleted file of 64 MiB; at most 64 MiB go along");
     P(sys_close, (uint64_t)fd);
     fd = P(sys_open, A("/dev/ptmx"), O_RDWR | O_NOCTTY);
     assert_true(fd >= 0);
@@ -771,9 +830,6 @@ static void test_obstacles(void **state)
     fd = P(sys_open, A("/dev/kmsg"), O_WRONLY);
     if (fd >= 0)
         expect_obstacle("/dev/kmsg, a device) cannot be moved");
-    P(sys_close, (uint64_t)fd);
-    fd = P(sys_memfd_create, A("m"), 0);
-    expect_obstacle("memfd_create");
     P(sys_close, (uint64_t)fd);
     K(__NR_mknod, A(fixture_path("fifo")), S_IFIFO | 0600, 0);
     fd = open_new("fifo", O_RDWR);
@@ -960,6 +1016,7 @@ int main(void)
         TEST(test_numbers_of_the_host),
         TEST(test_out_of_numbers),
         TEST(test_records_are_given_back),
+        TEST(test_deleted_files_and_memory),
         TEST(test_obstacles),
         TEST(test_other_files_at_the_destination),
         TEST(test_working_directory),
