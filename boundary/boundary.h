@@ -30,7 +30,7 @@ enum {
 enum { OM_ABORT_STATUS = 134 };
 
 enum om_mode { OM_MODE_HYBRID, OM_MODE_PRECOPY, OM_MODE_POSTCOPY, OM_MODE_STOPCOPY };
-enum om_tracker { OM_TRACKER_KERNEL, OM_TRACKER_MPROTECT };
+enum om_tracker { OM_TRACKER_KERNEL, OM_TRACKER_MPROTECT, OM_TRACKER_BARRIER };
 /* What becomes of established connections; if they cannot be moved, MOVE refuses the move. */
 enum om_connections { OM_CONNECTIONS_MOVE, OM_CONNECTIONS_RESET };
 enum om_log_level { OM_LOG_ERROR, OM_LOG_WARN, OM_LOG_INFO, OM_LOG_DEBUG };
@@ -103,6 +103,8 @@ struct om_progress {
     uint64_t bytes_remaining; /* memory still to be sent in this round or in post-copy */
     uint64_t memory_bytes;
     uint64_t elapsed_us;
+    uint32_t tracker; /* that the program was started with; right from OM_PHASE_POSTCOPY on */
+    uint32_t audit;
 };
 
 /* The report of a move, filled by the source enclave (durations in microseconds). */
@@ -122,7 +124,12 @@ struct om_move_report {
     uint64_t urgent_pages;                         /* of the postcopy pages, sent on demand */
     uint64_t stop_realtime_ns, resume_realtime_ns; /* CLOCK_REALTIME, for the timeline */
     uint32_t phase_reached;                        /* enum om_phase */
-    char reason[OM_REASON_MAX];                    /* why it did not move; empty when it did */
+    uint32_t slow_thread; /* the last to stop, if that took over 10 ms, and where it was; else 0 */
+    uint64_t slow_pc;
+    uint64_t dirty_us;          /* of the downtime: finding what was written since the last look */
+    uint64_t audited;           /* 1: the kernel tracker watched the barrier */
+    uint64_t audit_missed;      /* pages that were written and not marked */
+    char reason[OM_REASON_MAX]; /* why it did not move; empty when it did */
 };
 
 /* Where everything of the host is that the enclave may call: made from calls.def. */
@@ -188,6 +195,8 @@ struct ecall_start {
     const struct om_service *services;
     uint32_t service_count;     /* at most OM_SERVICES_MAX */
     uint64_t sigmask;           /* that the first thread starts with */
+    uint32_t tracker;           /* enum om_tracker: for its moves, unless another is asked for */
+    uint32_t audit;             /* 1: moves by the barrier tracker are audited */
     long result;                /* out: 0 or a negative errno */
     char reason[OM_REASON_MAX]; /* out: what is wrong with the executable */
 };
@@ -196,7 +205,9 @@ struct ecall_move {
     uint32_t mode;        /* enum om_mode; source only */
     uint32_t tracker;     /* enum om_tracker; source only */
     uint32_t connections; /* enum om_connections; source only */
+    uint32_t audit;       /* 1: the kernel tracker watches the barrier; source only */
     uint32_t check_only;  /* 1: find out what is in the way, and move nothing; source only */
+    uint32_t reserved;
     uint64_t max_downtime_us;
     uint64_t deadline_us;         /* 0: none */
     uint64_t session;             /* chosen by the source daemon; public */

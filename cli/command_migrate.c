@@ -25,13 +25,14 @@ struct migrate_options {
     const char *tracker; /* NULL: as given to optmig run */
     const char *connections;
     uint64_t max_downtime_us, deadline_us;
-    bool show_progress;
+    bool show_progress, audit;
 };
 
 static const struct option g_options[] = {
     {"to", required_argument, NULL, 't'},
     {"mode", required_argument, NULL, 'm'},
     {"tracker", required_argument, NULL, 'k'},
+    {"audit", no_argument, NULL, 'a'},
     {"connections", required_argument, NULL, 'c'},
     {"max-downtime", required_argument, NULL, 'd'},
     {"deadline", required_argument, NULL, 'l'},
@@ -74,8 +75,11 @@ static void apply(struct migrate_options *migrate, int option)
         break;
     case 'k':
         if (tracker_parse(optarg) < 0)
-            client_usage("migrate", "--tracker %s: there are kernel and mprotect", optarg);
+            client_usage("migrate", "--tracker %s: there are kernel, mprotect and barrier", optarg);
         migrate->tracker = optarg;
+        break;
+    case 'a':
+        migrate->audit = true;
         break;
     case 'c':
         if (connections_parse(optarg) < 0)
@@ -160,6 +164,12 @@ static void print_moved(const json_t *report)
     printf("  pages        %.0f while stopped, %.0f after the start (%.0f of them on demand)\n",
            field(report, "switchover_pages"), field(report, "postcopy_pages"),
            field(report, "urgent_pages"));
+    if (json_object_get(report, "slow_thread"))
+        printf(
+            "  slow stop    thread %.0f was the last to stop; it was at 0x%llx when it was told\n",
+            field(report, "slow_thread"), (unsigned long long)field(report, "slow_pc"));
+    if (json_object_get(report, "audit_missed"))
+        puts("  audit        every page that was written was marked");
 }
 
 static void print_not_moved(const json_t *report)
@@ -308,6 +318,8 @@ static json_t *make_request(const struct migrate_options *migrate)
 
     if (migrate->tracker)
         json_object_set_new(request, "tracker", json_string(migrate->tracker));
+    if (migrate->audit)
+        json_object_set_new(request, "audit", json_true());
     if (migrate->connections)
         json_object_set_new(request, "connections", json_string(migrate->connections));
     return request;
@@ -329,6 +341,8 @@ int command_migrate(struct common_options *common, int argc, char **argv)
         migrate.show_progress = false;
     if (argc - optind != 1)
         client_usage("migrate", argc == optind ? "which enclave?" : "one enclave at a time");
+    if (migrate.audit && migrate.tracker && tracker_parse(migrate.tracker) != OM_TRACKER_BARRIER)
+        client_usage("migrate", "--audit watches the barrier tracker, not %s", migrate.tracker);
     if (!migrate.to)
         client_usage("migrate", "where to?  --to ADDR:PORT is missing, as in --to 127.0.0.1:7702");
     migrate.name = argv[optind];

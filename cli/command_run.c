@@ -23,7 +23,7 @@
 enum {
     NOT_EXECUTABLE = 126,
     NOT_FOUND = 127,
-    HOST_ARGUMENTS = 20 + 2 * OM_SERVICES_MAX,
+    HOST_ARGUMENTS = 24 + 2 * OM_SERVICES_MAX,
     ENV_LEVELS_MAX = 4
 };
 
@@ -33,7 +33,7 @@ struct run_options {
     const char *name; /* NULL: the daemon or the program's name decides */
     const char *tracker;
     const char *log_level;
-    bool detach;
+    bool detach, audit;
     const char *device;
     struct om_service services[OM_SERVICES_MAX]; /* their device is filled in last */
     uint32_t service_count;
@@ -45,6 +45,7 @@ static const struct option g_options[] = {
     {"name", required_argument, NULL, 'n'},
     {"detach", no_argument, NULL, 'd'},
     {"tracker", required_argument, NULL, 't'},
+    {"audit", no_argument, NULL, 'A'},
     {"platform", required_argument, NULL, 'p'},
     {"log-level", required_argument, NULL, 'l'},
     {"address", required_argument, NULL, 'a'},
@@ -75,8 +76,11 @@ static void apply(struct run_options *run, int option)
         break;
     case 't':
         if (tracker_parse(optarg) < 0)
-            client_usage("run", "--tracker %s: there are kernel and mprotect", optarg);
+            client_usage("run", "--tracker %s: there are kernel, mprotect and barrier", optarg);
         run->tracker = optarg;
+        break;
+    case 'A':
+        run->audit = true;
         break;
     case 'p':
         if (strcmp(optarg, "sim"))
@@ -187,6 +191,8 @@ static json_t *make_request(const struct run_options *run, const struct common_o
         json_object_set_new(request, "name", json_string(run->name));
     if (run->tracker)
         json_object_set_new(request, "tracker", json_string(run->tracker));
+    if (run->audit)
+        json_object_set_new(request, "audit", json_true());
     if (run->log_level)
         json_object_set_new(request, "log_level", json_string(run->log_level));
     if (common->quiet)
@@ -301,6 +307,12 @@ static _Noreturn void become_host(const struct run_options *run,
         argv[count++] = (char *)"--key";
         argv[count++] = (char *)key;
     }
+    if (run->tracker) {
+        argv[count++] = (char *)"--tracker";
+        argv[count++] = (char *)run->tracker;
+    }
+    if (run->audit)
+        argv[count++] = (char *)"--audit";
     if (run->log_level) {
         argv[count++] = (char *)"--log-level";
         argv[count++] = (char *)run->log_level;
@@ -364,6 +376,8 @@ int command_run(struct common_options *common, int argc, char **argv)
     run.argv = argv + optind;
     if (!run.argv[0])
         client_usage("run", "which program?");
+    if (run.audit && (!run.tracker || tracker_parse(run.tracker) != OM_TRACKER_BARRIER))
+        client_usage("run", "--audit watches the barrier tracker: it needs --tracker barrier");
     find_program(&run, run.argv[0]);
     follow_env(&run);
     return run.detach ? run_detached(&run, common) : run_here(&run, common);

@@ -46,7 +46,7 @@ struct departure {
     uint64_t session;
     enum om_mode mode;
     enum om_tracker tracker;
-    bool reset_connections;
+    bool reset_connections, audit;
     bool check_only; /* find out what is in the way, and move nothing */
     uint64_t max_downtime_us, deadline_us;
     char to[ADDRESS_TEXT_MAX];
@@ -295,12 +295,13 @@ static json_t *make_order(const struct departure *departure)
                  "optmig run: %s has been moved to %s and runs on there; it gets no more "
                  "input from here, and what it writes goes to the log there, or to the file given",
                  enclave->name, departure->to);
-    return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b}", "order", "move_out", "session", session,
-        "mode", mode_name((int)departure->mode), "tracker", tracker_name((int)departure->tracker),
-        "connections", departure->reset_connections ? "reset" : "move", "max_downtime_us",
-        (double)departure->max_downtime_us, "deadline_us", (double)departure->deadline_us, "note",
-        note, "check_only", departure->check_only);
+    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b, s:b}", "order", "move_out",
+                     "session", session, "mode", mode_name((int)departure->mode), "tracker",
+                     tracker_name((int)departure->tracker), "connections",
+                     departure->reset_connections ? "reset" : "move", "max_downtime_us",
+                     (double)departure->max_downtime_us, "deadline_us",
+                     (double)departure->deadline_us, "note", note, "check_only",
+                     departure->check_only, "audit", departure->audit);
 }
 
 static void hand_over(struct departure *departure)
@@ -514,6 +515,7 @@ void departure_begin(struct enclave *enclave, const json_t *request)
         departure->streams[i] = (struct stream){.departure = departure, .fd = -1};
     departure->mode = (enum om_mode)mode_parse(line_text(request, "mode", "hybrid"));
     departure->tracker = tracker < 0 ? enclave->tracker : (enum om_tracker)tracker;
+    departure->audit = line_flag(request, "audit") || enclave->audit;
     departure->reset_connections =
         connections_parse(line_text(request, "connections", "move")) == OM_CONNECTIONS_RESET;
     departure->check_only = line_flag(request, "check_only");

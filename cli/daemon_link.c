@@ -31,11 +31,21 @@ static void on_ready(struct enclave *enclave, json_t *event)
         arrival_host_ready(enclave);
 }
 
+/* Of a program that has arrived here: what it was started with. */
+static void take_tracker(struct enclave *enclave, const json_t *event)
+{
+    int tracker = tracker_parse(line_text(event, "tracker", ""));
+
+    if (tracker >= 0)
+        enclave->tracker = (enum om_tracker)tracker;
+    enclave->audit = line_flag(event, "audit");
+}
+
 static void on_running(struct enclave *enclave, json_t *event)
 {
-    (void)event;
     if (enclave->state != ENCLAVE_RECEIVING)
         return;
+    take_tracker(enclave, event);
     enclave->state = ENCLAVE_RUNNING;
     enclave_take_name(enclave);
     enclave->arriving = true;

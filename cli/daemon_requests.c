@@ -241,7 +241,8 @@ static struct enclave *make_enclave(struct requester *requester, const json_t *r
         return NULL;
     }
     if (tracker_parse(tracker) < 0) {
-        reply_error(requester, NULL, "tracker \"%s\": there are kernel and mprotect", tracker);
+        reply_error(requester, NULL, "tracker \"%s\": there are kernel, mprotect and barrier",
+                    tracker);
         return NULL;
     }
     if (requester->daemon->stopping) {
@@ -252,6 +253,7 @@ static struct enclave *make_enclave(struct requester *requester, const json_t *r
         return NULL;
     enclave = enclave_new(requester->daemon, name);
     enclave->tracker = (enum om_tracker)tracker_parse(tracker);
+    enclave->audit = line_flag(request, "audit");
     enclave->command = command_text(argv);
     enclave->quiet = line_flag(request, "quiet");
     return enclave;
@@ -613,7 +615,7 @@ static bool check_move(struct requester *requester, const json_t *request)
         refuse_move(requester, request, NULL, "mode \"%s\": hybrid, precopy, postcopy, stopcopy",
                     mode);
     else if (tracker_parse(tracker) < 0)
-        refuse_move(requester, request, NULL, "tracker \"%s\": kernel, mprotect", tracker);
+        refuse_move(requester, request, NULL, "tracker \"%s\": kernel, mprotect, barrier", tracker);
     else if (connections_parse(connections) < 0)
         refuse_move(requester, request, NULL, "connections \"%s\": move, reset", connections);
     else if (!units_split_address(line_text(request, "to", ""), host, sizeof(host), port,

@@ -11,7 +11,7 @@
 #include "cli/daemon.h"
 #include "host/report.h"
 
-enum { HOST_ARGUMENTS = 24 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
+enum { HOST_ARGUMENTS = 28 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
 
 struct process {
     uv_process_t process; /* first: libuv gives it back */
@@ -100,6 +100,12 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
         args[count++] = (char *)"--receive";
         return args;
     }
+    if (enclave->tracker != OM_TRACKER_KERNEL) {
+        args[count++] = (char *)"--tracker";
+        args[count++] = (char *)tracker_name((int)enclave->tracker);
+    }
+    if (enclave->audit)
+        args[count++] = (char *)"--audit";
     args[count++] = (char *)"--program";
     args[count++] = spawn->path;
     args[count++] = (char *)"--";

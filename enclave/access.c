@@ -7,7 +7,7 @@
  */
 #include "enclave/access.h"
 
-#include "enclave/runtime.h"
+#include "enclave/cards.h"
 
 static bool in_program(uint64_t start, size_t length)
 {
@@ -25,11 +25,15 @@ long copy_from_program(void *to, uint64_t from, size_t length)
 
 long copy_to_program(uint64_t to, const void *from, size_t length)
 {
+    long error;
+
     if (length == 0)
         return 0;
     if (!in_program(to, length))
         return -EFAULT;
-    return access_copy((void *)to, from, length);
+    error = access_copy((void *)to, from, length);
+    cards_mark(to, length); /* after a fault in the middle too */
+    return error;
 }
 
 long copy_string_from_program(char *to, uint64_t from, size_t capacity)

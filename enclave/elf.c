@@ -161,6 +161,15 @@ static long decode_interpreter(const Elf64_Phdr *ph, uint64_t file_size, struct 
     return 0;
 }
 
+/* Notes say nothing that loading needs: those that are not in the file are left out. */
+static void decode_notes(const Elf64_Phdr *ph, uint64_t file_size, struct elf_image *image)
+{
+    if (image->note_count == ELF_NOTES_MAX || ph->p_offset > file_size ||
+        ph->p_filesz > file_size - ph->p_offset)
+        return;
+    image->notes[image->note_count++] = (struct elf_notes){ph->p_offset, ph->p_filesz, ph->p_align};
+}
+
 static long check_entry(const struct elf_image *image, const struct verdict *verdict)
 {
     for (uint32_t i = 0; i < image->segment_count; i++) {
@@ -189,6 +198,8 @@ long elf_decode_table(const uint8_t *table, uint64_t file_size, struct elf_image
             error = decode_segment(&ph, file_size, image, &verdict);
         else if (ph.p_type == PT_INTERP)
             error = decode_interpreter(&ph, file_size, image, &verdict);
+        else if (ph.p_type == PT_NOTE)
+            decode_notes(&ph, file_size, image);
         else if (ph.p_type == PT_GNU_STACK)
             image->executable_stack = ph.p_flags & PF_X;
         if (error)

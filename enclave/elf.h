@@ -12,6 +12,7 @@ enum {
     ELF_SEGMENTS_MAX = 64,       /* PT_LOAD entries */
     ELF_TABLE_MAX_bytes = 65536, /* of program headers, as in the kernel */
     ELF_HEADER_SIZE_bytes = 64,
+    ELF_NOTES_MAX = 8,
     ELF_INTERPRETER_MAX_bytes = 4096, /* with its terminator */
 };
 
@@ -19,6 +20,11 @@ struct elf_segment {
     uint64_t address, file_offset; /* congruent modulo the page size */
     uint64_t file_size, memory_size;
     uint32_t prot;
+};
+
+/* A PT_NOTE entry. */
+struct elf_notes {
+    uint64_t file_offset, size, alignment;
 };
 
 struct elf_image {
@@ -32,6 +38,8 @@ struct elf_image {
     uint64_t alignment;     /* of low; a power of 2, at least a page */
     uint64_t interpreter_offset;
     uint32_t interpreter_size; /* 0: none; else with the terminator, which the reader checks */
+    uint32_t note_count;
+    struct elf_notes notes[ELF_NOTES_MAX]; /* the first PT_NOTE entries, inside of the file */
     uint32_t segment_count;
     struct elf_segment segments[ELF_SEGMENTS_MAX]; /* ascending, pages apart */
 };

@@ -106,13 +106,15 @@ static void remember_command(const struct ecall_start *start)
 static long start(struct ecall_start *start)
 {
     long result;
-    struct program program = {start->path, start->argv, start->envp};
+    struct program program = {start->path, start->argv, start->envp, start->tracker};
     struct thread *first = thread_allocate();
 
     start->reason[0] = 0;
     first->cpu.sigmask = start->sigmask;
     first->tid = g_tables->threads.process_id;
     remember_command(start);
+    g_tables->barrier.tracker = OM_MIN(program.tracker, (uint32_t)OM_TRACKER_BARRIER);
+    g_tables->barrier.audit = start->audit != 0;
     fd_table_create();
     signal_state_create();
     result = fd_services_begin(start->services, start->service_count, start->reason,

@@ -19,6 +19,7 @@
 #include <asm/unistd.h>
 #include <linux/mman.h>
 
+#include "enclave/cards.h"
 #include "enclave/tables.h"
 
 enum { KERNEL_WRITES = OM_ARRAY_LENGTH(((struct thread *)0)->kernel_write) };
@@ -131,7 +132,13 @@ void guard_open(struct thread *thread, uint64_t start, uint64_t length)
 
 void guard_close(struct thread *thread)
 {
-    if (thread->kernel_write_count)
+    uint32_t count = OM_MIN(thread->kernel_write_count, (uint32_t)KERNEL_WRITES);
+
+    /* The kernel has written, or never will: now the marks. */
+    for (uint32_t i = 0; i < count && cards_usable(); i++)
+        cards_mark(thread->kernel_write[i].start,
+                   thread->kernel_write[i].end - thread->kernel_write[i].start);
+    if (count)
         __atomic_store_n(&thread->kernel_write_count, 0, __ATOMIC_RELEASE);
 }
 

@@ -21,7 +21,7 @@ extern volatile uint32_t g_guard_active;
 /* The dispatcher, before a call whose output buffer the kernel will write; several per call.
  * Always, and not only while the guard is active: it may become so while the call blocks. */
 void guard_open(struct thread *thread, uint64_t start, uint64_t length);
-/* The dispatcher, when the call has returned. */
+/* The dispatcher, when the call has returned: marks what it may have written (cards.h). */
 void guard_close(struct thread *thread);
 /* The SIGSEGV handler: true if the fault was the guard's and the access can be made again. */
 bool guard_fault(uint64_t address);

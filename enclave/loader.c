@@ -17,6 +17,7 @@
 
 #include "enclave/tables.h"
 
+enum { NOTES_MAX_bytes = 1 << 20 };
 enum { X_OK = 1, FLAGS_AT_START = 0x202, USER_CODE = 0x33, USER_DATA = 0x2b };
 
 /* An open file that is to be loaded. */
@@ -268,6 +269,85 @@ static long map_image(const struct load *load, const struct source *source,
     return 0;
 }
 
+/* ---- Instrumented programs (cards.h) ---- */
+
+static long read_notes(const struct load *load, const struct source *source,
+                       const struct elf_notes *notes, enum card_notes *out)
+{
+    static uint8_t *buffer;
+    long error;
+
+    if (notes->size > NOTES_MAX_bytes) {
+        *out = CARD_NOTES_BAD;
+        return 0;
+    }
+    if (!buffer)
+        buffer = local_alloc(NOTES_MAX_bytes);
+    error = read_exactly(source, buffer, notes->size, notes->file_offset);
+    if (error)
+        return fail_file(load, source->path, error);
+    *out = card_notes_decode(buffer, notes->size, notes->alignment);
+    return 0;
+}
+
+/* Card table and poll page are memory of the executable, without contents in the file. */
+static bool has_card_table(const struct elf_image *elf)
+{
+    const uint64_t end = CARD_POLL_BASE + CARD_POLL_SIZE;
+    uint64_t covered = CARD_TABLE_BASE;
+
+    for (uint32_t i = 0; i < elf->segment_count; i++) {
+        const struct elf_segment *segment = &elf->segments[i];
+        uint64_t empty = OM_ALIGN_UP(segment->address + segment->file_size, OM_PAGE_SIZE);
+        uint64_t stop = OM_ALIGN_UP(segment->address + segment->memory_size, OM_PAGE_SIZE);
+
+        if (segment->file_size == 0)
+            empty = OM_ALIGN_DOWN(segment->address, OM_PAGE_SIZE);
+        if (empty <= covered && stop > covered && segment->prot == (PROT_READ | PROT_WRITE))
+            covered = stop;
+    }
+    return covered >= end;
+}
+
+/* Its table is a piece of memory of its own kind, which sweeps pass over. */
+static long use_cards(const struct load *load, const struct source *source)
+{
+    const uint32_t prot = PROT_READ | PROT_WRITE;
+    long error = mm_map_fixed(CARD_TABLE_BASE, CARD_COUNT, prot, AREA_CARDS, 0, "[cards]");
+
+    if (!error)
+        error = mm_map_fixed(CARD_POLL_BASE, CARD_POLL_SIZE, prot, AREA_CARDS, 0, "[poll]");
+    if (error)
+        return fail_file(load, source->path, error);
+    g_tables->clock.cards = CARD_TABLE_BASE;
+    g_tables->barrier.code_start = load->executable.elf.low;
+    g_tables->barrier.code_end = load->executable.elf.high;
+    return 0;
+}
+
+static long recognise_cards(struct load *load, const struct source *source)
+{
+    const struct elf_image *elf = &load->executable.elf;
+
+    load->notes = CARD_NOTES_NONE;
+    for (uint32_t i = 0; i < elf->note_count; i++) {
+        enum card_notes notes = CARD_NOTES_NONE;
+        long error = read_notes(load, source, &elf->notes[i], &notes);
+
+        if (error)
+            return error;
+        load->notes = card_notes_join(load->notes, notes);
+    }
+    if (load->notes == CARD_NOTES_FULL &&
+        (elf->position_independent || elf->interpreter_size || !has_card_table(elf)))
+        load->notes = CARD_NOTES_BAD;
+    if (load->notes == CARD_NOTES_FULL)
+        return use_cards(load, source);
+    if (load->program->tracker == OM_TRACKER_BARRIER)
+        return load_fail(load, -ENOEXEC, "%s: %s", source->path, card_notes_words(load->notes));
+    return 0;
+}
+
 static long load_executable(struct load *load, const struct source *source)
 {
     struct loaded_image *image = &load->executable;
@@ -280,7 +360,7 @@ static long load_executable(struct load *load, const struct source *source)
     error = map_image(load, source, image);
     if (!error)
         mm_brk_create(image->elf.high + image->bias);
-    return error;
+    return error ? error : recognise_cards(load, source);
 }
 
 static long load_interpreter_file(struct load *load, const struct source *source)
@@ -364,6 +444,7 @@ static void set_registers(const struct load *load, struct thread *first, uint64_
     first->cpu.sigmask = sigmask;
     first->cpu.regs.rip = start->elf.entry + start->bias;
     first->cpu.regs.rsp = stack;
+    first->stack_top = stack;
     first->cpu.regs.eflags = FLAGS_AT_START;
     first->cpu.regs.cs = USER_CODE;
     first->cpu.regs.ss = USER_DATA;

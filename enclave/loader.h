@@ -2,6 +2,7 @@
 /* Between loader.c, which maps files, and loader_stack.c, which makes the first stack. */
 #pragma once
 
+#include "enclave/card_note.h"
 #include "enclave/elf.h"
 #include "enclave/mm.h"
 
@@ -42,6 +43,7 @@ struct load {
     uint32_t script_levels;
     struct script_line scripts[SCRIPT_LEVELS_MAX]; /* 0: of the program itself */
     struct loaded_image executable, interpreter;
+    enum card_notes notes; /* of the executable */
     bool has_interpreter;
     uint64_t vdso;
 };

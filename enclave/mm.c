@@ -211,6 +211,15 @@ static void kernel_discard(uint64_t start, uint64_t end)
 
 /* ---- Changes.  The lock is held, and the arguments are good. ---- */
 
+/* Card table and poll page (cards.h) stay as they were loaded: the runtime writes there too. */
+static bool holds_cards(uint64_t start, uint64_t end)
+{
+    for (uint32_t i = find(start); i < g_mm->count && g_mm->areas[i].start < end; i++)
+        if (g_mm->areas[i].kind == AREA_CARDS)
+            return true;
+    return false;
+}
+
 static long map_area(const struct area *area)
 {
     bool vacant = is_vacant(area->start, area->end);
@@ -219,6 +228,8 @@ static long map_area(const struct area *area)
 
     if (g_mm->count + 2 > AREAS_LIMIT)
         return -ENOMEM;
+    if (holds_cards(area->start, area->end))
+        return -EPERM;
     error = set_protection(area->start, area->end, area->prot);
     if (error)
         return error;
@@ -242,6 +253,8 @@ static long unmap_range(uint64_t start, uint64_t end)
 
     if (is_vacant(start, end))
         return 0;
+    if (holds_cards(start, end))
+        return -EPERM;
     if (area->start < start && area->end > end && g_mm->count + 1 > AREAS_LIMIT)
         return -ENOMEM;
     /* First no access, then no contents: nobody can bring a page back in between. */
@@ -292,7 +305,7 @@ static long protect_range(uint64_t start, uint64_t end, uint32_t prot)
     uint64_t mapped_end = mapped_until(start, end, 0);
     long error;
 
-    if (protection_is_refused(start, mapped_end, prot))
+    if (protection_is_refused(start, mapped_end, prot) || holds_cards(start, mapped_end))
         return -EACCES;
     if (g_mm->count + 2 > AREAS_LIMIT)
         return -ENOMEM;
@@ -466,7 +479,7 @@ long mm_discard(uint64_t start, uint64_t length)
 
         if (area->start > at)
             error = -ENOMEM;
-        if (area->kind != AREA_FILE && area->kind != AREA_VDSO)
+        if (area->kind != AREA_FILE && area->kind != AREA_VDSO && area->kind != AREA_CARDS)
             kernel_discard(OM_MAX(area->start, start), OM_MIN(area->end, end));
         at = area->end;
     }

@@ -20,6 +20,7 @@ enum area_kind {
     AREA_HEAP,  /* brk */
     AREA_STACK, /* of the first thread */
     AREA_VDSO,
+    AREA_CARDS, /* card table and poll page of an instrumented program: contents never move */
 };
 
 struct area {
@@ -108,6 +109,7 @@ struct program {
     const char *path;
     const char *const *argv;
     const char *const *envp;
+    uint32_t tracker; /* enum om_tracker; barrier: refused unless it is instrumented in full */
 };
 long loader_load(const struct program *program, struct thread *first, char *out_reason,
                  size_t capacity);

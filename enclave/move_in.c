@@ -55,6 +55,8 @@ static void enter_phase(enum om_phase phase)
         .phase = phase,
         .memory_bytes = g_in.memory_bytes,
         .elapsed_us = now_us() - g_in.begin_us,
+        .tracker = g_tables->barrier.tracker,
+        .audit = g_tables->barrier.audit,
     };
 
     g_in.report.phase_reached = phase;

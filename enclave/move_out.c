@@ -17,10 +17,13 @@
 #include <asm/unistd.h>
 #include <linux/time.h>
 
+#include "enclave/audit.h"
+#include "enclave/cards.h"
 #include "enclave/cpu_features.h"
 #include "enclave/fd.h"
 #include "enclave/move_role.h"
 #include "enclave/process.h"
+#include "enclave/safepoint.h"
 #include "enclave/sealed.h"
 #include "enclave/source.h"
 #include "enclave/stop.h"
@@ -196,13 +199,36 @@ static long count_memory(void)
                : 0;
 }
 
+/* Is all that the program writes marked? */
+static long check_barrier(void)
+{
+    uint64_t code;
+
+    if (!cards_usable())
+        return fail(
+            -EOPNOTSUPP,
+            "this program was not built with optmig-cc, so nothing marks what it writes: the "
+            "barrier tracker cannot move it; --tracker kernel can");
+    code = cards_foreign_code();
+    if (code)
+        return fail(
+            -EOPNOTSUPP,
+            "the program has made executable memory itself, at %lx, and what such code writes "
+            "is not marked: use --tracker kernel",
+            code);
+    return 0;
+}
+
 static long begin_tracking(void)
 {
     long error;
 
+    if (g_out.move.tracker == OM_TRACKER_BARRIER && (error = check_barrier()) != 0)
+        return error;
     if (g_out.move.mode == OM_MODE_STOPCOPY)
         return 0;
-    error = tracker_begin(g_out.move.tracker);
+    g_out.report.audited = g_out.move.audit && g_out.move.tracker == OM_TRACKER_BARRIER;
+    error = tracker_begin(g_out.move.tracker, g_out.report.audited);
     if (error)
         return fail(error,
                     "the kernel tracker needs userfaultfd write protection and PAGEMAP_SCAN (Linux "
@@ -470,6 +496,7 @@ static long freeze(void)
 
 static long stop(void)
 {
+    struct stop_delay delay;
     long error = -ETIMEDOUT;
 
     g_out.stop_us = now_us();
@@ -480,10 +507,53 @@ static long stop(void)
     }
     if (error)
         return fail(error, "the program's threads could not be stopped in time");
+    stop_delay(&delay);
+    g_out.report.slow_thread = delay.tid;
+    g_out.report.slow_pc = delay.pc;
     g_out.stopped = true;
     source_set_stopped(true);
     g_out.report.stop_us = now_us() - g_out.stop_us;
     g_host.channel_limits(1, SWITCHOVER_STALL_ms);
+    return 0;
+}
+
+/* Barrier tracker: what nothing marks. */
+static long choose_stacks(void)
+{
+    const struct om_region *regions;
+    uint32_t tid = 0;
+    long count = g_out.move.tracker == OM_TRACKER_BARRIER ? check_barrier() : 0;
+
+    if (count)
+        return count;
+    if (safepoint_faults())
+        return fail(
+            -EAGAIN,
+            "the program handled a fault of its own (SIGSEGV, SIGFPE, ...) meanwhile, and a "
+            "mark may have been lost by that: try again, or use --tracker kernel");
+    count = tracker_stacks(&regions, &tid);
+    if (count < 0)
+        return fail(count,
+                    "thread %u runs on a stack of its own making, and the barrier tracker does not "
+                    "know what such stacks hold: use --tracker kernel",
+                    tid);
+    if (mode_lists())
+        source_choose_regions(regions, count);
+    else if (g_out.move.mode != OM_MODE_STOPCOPY)
+        return source_send_regions(regions, count, g_out.report.rounds);
+    return 0;
+}
+
+static long audit(void)
+{
+    char first[128] = "";
+
+    if (!g_out.report.audited)
+        return 0;
+    g_out.report.audit_missed = audit_missed(first, sizeof(first));
+    if (g_out.report.audit_missed)
+        return fail(-EILSEQ, "audit failed: %lu pages were written and not marked, the first %s",
+                    g_out.report.audit_missed, first);
     return 0;
 }
 
@@ -492,14 +562,23 @@ static long send_rest(void)
 {
     enum sweep_kind kind = tracker_is_frozen() ? SWEEP_HOT : SWEEP_WRITTEN;
     struct round round;
-    uint64_t pages;
+    uint64_t pages, begin;
     uint32_t hot;
     long error;
 
-    if (!mode_lists())
-        return send_sweep(g_out.move.mode == OM_MODE_STOPCOPY ? SWEEP_PRESENT : kind, false,
-                          &round);
+    error = choose_stacks();
+    if (error)
+        return error;
+    if (!mode_lists()) {
+        error =
+            send_sweep(g_out.move.mode == OM_MODE_STOPCOPY ? SWEEP_PRESENT : kind, false, &round);
+        return error ? error : audit();
+    }
+    begin = now_us();
     error = list_sweep(kind, false, &pages);
+    g_out.report.dirty_us = now_us() - begin;
+    if (!error)
+        error = audit();
     if (!error)
         error = pages <= EAGER_pages ? source_send_fresh(g_out.report.rounds) : source_send_list();
     if (error)

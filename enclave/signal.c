@@ -5,6 +5,7 @@
  *   SIGSYS from a system call of the program      dispatch it
  *   SIGSEGV in access_copy                        send it to its error exit
  *   SIGSEGV on guarded memory                     open it (guard.c)
+ *   SIGSEGV at a poll of an instrumented program  a safepoint (safepoint.h)
  *   the stop signal                               raise attention
  *   any other                                     queue it in the slot and raise attention
  *
@@ -12,6 +13,10 @@
  * back into the program, so signal_leave() works on it.  In the runtime or the host: only the
  * attention word is set, and a program counter in one of the windows (entry.S, host/gate.S) is
  * moved, so that the thread sees the word before it blocks or leaves.
+ *
+ * While safepoints are required (a move by the barrier tracker), a signal that meets program code
+ * between two of them only raises the attention word, and goes back: the next poll or system call
+ * is where it is dealt with.
  */
 #include "enclave/signal.h"
 
@@ -21,6 +26,7 @@
 #include "enclave/access.h"
 #include "enclave/entry.h"
 #include "enclave/guard.h"
+#include "enclave/safepoint.h"
 #include "enclave/signal_frame.h"
 #include "enclave/stop.h"
 #include "enclave/tables.h"
@@ -226,6 +232,7 @@ void signal_leave(struct ucontext_frame *frame)
     uint64_t old = signal_block_all();
     siginfo_t info;
 
+    safepoint_reached(thread);
     while (thread->attention) {
         if (thread->attention & ATTENTION_STOP) {
             stop_park(thread, &frame->uc);
@@ -335,10 +342,22 @@ static void deliver_fault(struct thread *thread, struct ucontext *uc, const sigi
     if (action->handler <= 1 ||
         (uc->uc_sigmask | thread->faults_blocked) & SIGNAL_BIT(info->si_signo))
         end_program_by(info->si_signo);
+    safepoint_fault_delivered();
     deliver(thread, uc, info);
 }
 
-/* Returns 1 if the frame is the way back into the program, 0 if into the runtime or the host. */
+/* In program code, perhaps between two safepoints: is this a place to stop or to begin a handler?
+ */
+static bool may_leave(struct thread *thread)
+{
+    if (!thread->attention || !safepoints_required())
+        return true;
+    safepoint_request(thread);
+    return false;
+}
+
+/* Returns 1 if the frame is the way back into the program, 0 if into the runtime or the host, or
+ * into the program between two safepoints, where nothing may be done but to go back. */
 int signal_handle(int number, siginfo_t *info, struct ucontext *uc)
 {
     struct thread *thread = thread_current();
@@ -351,11 +370,14 @@ int signal_handle(int number, siginfo_t *info, struct ucontext *uc)
         return outermost;
     }
     if (is_synchronous(number) && info->si_code > 0) {
+        if (number == SIGSEGV && safepoint_fault(thread, uc, (uint64_t)info->si_addr))
+            return outermost;
         if (!handle_fault(number, info, uc))
             deliver_fault(thread, uc, info);
-        return outermost;
+        return outermost && may_leave(thread);
     }
     if (number == OM_SIGNAL_STOP) {
+        thread->kicked_at = uc->uc_mcontext.rip;
         if (stop_ordered())
             attention_raise(thread, ATTENTION_STOP);
     } else {
@@ -364,5 +386,5 @@ int signal_handle(int number, siginfo_t *info, struct ucontext *uc)
     }
     if (!outermost)
         close_windows(uc);
-    return outermost;
+    return outermost && may_leave(thread);
 }

@@ -45,6 +45,8 @@ long signal_frame_push(struct thread *thread, struct ucontext *uc, const siginfo
     struct ucontext_frame frame = {.return_address = action->restorer, .uc = *uc, .info = *info};
     struct sigcontext *regs = &uc->uc_mcontext;
 
+    if (!on_altstack(thread, regs->rsp))
+        thread->left_stack_at = regs->rsp;
     frame.uc.uc_flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS;
     frame.uc.uc_link = NULL;
     frame.uc.uc_stack = thread->altstack;

@@ -390,6 +390,11 @@ static void forget_sent(const struct message_range *range)
     map_unlock();
 }
 
+bool source_has_sent(uint64_t page)
+{
+    return pageset_has(&g_source.sent, page);
+}
+
 uint64_t source_fresh_pages(void)
 {
     return pageset_count(&g_source.fresh);

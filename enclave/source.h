@@ -36,6 +36,8 @@ long source_send_layout(void);
 uint64_t source_choose_regions(const struct om_region *regions, long count);
 uint64_t source_fresh_pages(void); /* chosen, and neither listed nor sent yet */
 long source_send_list(void);
+/* The destination holds contents of this page that are not zero. */
+bool source_has_sent(uint64_t page);
 long source_send_fresh(uint32_t round);
 uint64_t source_listed_pages(void); /* listed and not sent yet */
 

@@ -11,6 +11,9 @@
  *   6. exiting: it is waited for until the kernel has cleared its host_tid.
  *   7. parked.
  * So every captured thread is about to execute an instruction of the program, and holds no lock.
+ *
+ * While safepoints are required (safepoint.h), 1 becomes: the poll page is closed first, the signal
+ * raises the attention word only, and the thread parks at its next poll or system call.
  */
 #include "enclave/stop.h"
 
@@ -19,16 +22,18 @@
 #include <linux/signal.h>
 #include <linux/time.h>
 
+#include "enclave/safepoint.h"
 #include "enclave/signal.h"
 #include "enclave/tables.h"
 
-enum { KICK_INTERVAL_us = 1000, WAIT_us = 300 };
+enum { KICK_INTERVAL_us = 1000, WAIT_us = 300, STOP_SLOW_us = 10000 };
 
 static struct {
     volatile uint32_t ordered; /* number of the order that stands, or 0 */
     uint32_t orders;
     volatile uint32_t changes; /* counts parkings; the mover waits on it */
-    volatile bool active;
+    volatile bool active, armed;
+    struct stop_delay delay;
     volatile uint32_t untold; /* released at the destination, and nobody knows yet */
 } g_stop;
 
@@ -93,6 +98,11 @@ void stop_park(struct thread *thread, struct ucontext *uc)
 
 /* ---- the mover's side ---- */
 
+void stop_delay(struct stop_delay *out)
+{
+    *out = g_stop.delay;
+}
+
 static bool thread_runs(const struct thread *thread)
 {
     uint32_t state = __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE);
@@ -119,6 +129,8 @@ static uint32_t count_running(bool kick)
         if (!thread_runs(thread) || __atomic_load_n(&thread->parked, __ATOMIC_SEQ_CST) == order)
             continue;
         running++;
+        g_stop.delay.tid = thread->tid;
+        g_stop.delay.slot = i;
         if (!kick)
             continue;
         __atomic_or_fetch(&thread->attention, ATTENTION_STOP, __ATOMIC_SEQ_CST);
@@ -159,12 +171,34 @@ static void order(void)
     __atomic_store_n(&g_stop.ordered, g_stop.orders, __ATOMIC_SEQ_CST);
 }
 
+/* Who was the last, and where it was when it was told: there a poll may be missing. */
+static void note_delay(uint64_t us)
+{
+    struct stop_delay *delay = &g_stop.delay;
+
+    if (us <= STOP_SLOW_us || delay->tid == 0) {
+        *delay = (struct stop_delay){0};
+        return;
+    }
+    delay->us = us;
+    delay->pc = thread_slot(delay->slot)->kicked_at;
+    log_warn("stopping took %lu us; thread %u was the last, and at %lx when it was told", us,
+             delay->tid, delay->pc);
+}
+
 long stop_all(uint64_t timeout_us)
 {
+    uint64_t begin = now_us();
     long error;
 
     order();
+    if (safepoints_required()) {
+        safepoint_arm();
+        g_stop.armed = true;
+    }
+    g_stop.delay = (struct stop_delay){0};
     error = wait_until_parked(timeout_us);
+    note_delay(now_us() - begin);
     if (error) {
         stop_resume();
         return error;
@@ -216,6 +250,9 @@ static void release(void)
 {
     g_stop.active = false;
     __atomic_store_n(&g_stop.ordered, 0, __ATOMIC_SEQ_CST);
+    if (g_stop.armed)
+        safepoint_disarm();
+    g_stop.armed = false;
     futex_wake(&g_stop.ordered, INT32_MAX);
 }
 
@@ -237,6 +274,7 @@ static bool slot_prepare(struct thread *thread)
     thread->parking = 0;
     thread->signal_lock.word = 0;
     thread->kernel_write_count = 0;
+    thread->poll_requested = 0;
     if (!alive) {
         thread->state = THREAD_FREE;
         return false;

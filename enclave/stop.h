@@ -11,6 +11,13 @@
 /* Returns when every live thread is parked.  0, or -ETIMEDOUT after timeout_us (then all run on).
  */
 long stop_all(uint64_t timeout_us);
+/* If the last stop_all took over 10 ms: the thread that was the last, and where it was when it was
+ * told to stop.  Else all 0. */
+struct stop_delay {
+    uint64_t us, pc;
+    uint32_t tid, slot;
+};
+void stop_delay(struct stop_delay *out);
 /* All parked: takes the signals that are pending for the whole process into the tables; may be
  * called again for those that came since. */
 void stop_capture_signals(void);

@@ -374,7 +374,7 @@ static long check_remap(struct remap *remap, struct area *out_area)
     remap->new_length = OM_ALIGN_UP(remap->new_length, OM_PAGE_SIZE);
     end = remap->old_start + remap->old_length;
     if (!mm_next_area(remap->old_start, out_area) || out_area->start > remap->old_start ||
-        out_area->end < end)
+        out_area->end < end || out_area->kind == AREA_CARDS)
         return -EFAULT;
     if (remap->new_length > remap->old_length && out_area->kind == AREA_FILE) {
         /* The descriptor is not known any more, so what follows in the file cannot be read. */

@@ -13,6 +13,7 @@
 #include "enclave/signal.h"
 #include "enclave/stop.h"
 #include "enclave/tables.h"
+#include "enclave/tracker.h"
 
 void thread_table_create(uint32_t process_id)
 {
@@ -119,6 +120,8 @@ long sys_clone(struct call *call)
     child->cpu.regs = call->uc->uc_mcontext;
     child->cpu.regs.rax = 0;
     child->cpu.regs.rsp = stack;
+    child->stack_top = stack;
+    tracker_note_stack(stack);
     child->cpu.sigmask = call->uc->uc_sigmask;
     child->faults_blocked = call->thread->faults_blocked;
     child->cpu.fs_base = flags & CLONE_SETTLS ? tls : base_register(ARCH_GET_FS);

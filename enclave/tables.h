@@ -6,6 +6,7 @@
  */
 #pragma once
 
+#include "enclave/cards.h"
 #include "enclave/clock.h"
 #include "enclave/fd_table.h"
 #include "enclave/mm.h"
@@ -31,6 +32,7 @@ struct tables {
     uint32_t receive_timeouts; /* some socket has had one (receive_timeout.c) */
     uint32_t reserved;
     struct process_state process;
+    struct barrier_state barrier;
     struct mm_state mm;
 };
 

@@ -16,6 +16,7 @@
 #include "enclave/guard.h"
 #include "enclave/offsets.h"
 #include "enclave/process.h"
+#include "enclave/safepoint.h"
 #include "enclave/stop.h"
 #include "enclave/sys_thread.h"
 #include "enclave/tables.h"
@@ -195,6 +196,7 @@ _Noreturn void thread_exit(struct thread *thread, uint64_t status)
 {
     uint32_t zero = 0;
 
+    safepoint_reached(thread);
     if (thread->clear_child_tid && copy_to_program(thread->clear_child_tid, &zero, 4) == 0) {
         /* Shared futexes too: glibc joins with a shared wait.  For those the word must be writable.
          */

@@ -79,6 +79,13 @@ struct thread {
         uint64_t start, end;
     } kernel_write[8];
 
+    /* Stacks, for the barrier tracker (cards.h). */
+    uint64_t stack_top;      /* where its stack began */
+    uint64_t left_stack_at;  /* its stack pointer when a handler began on the alternate stack */
+    uint64_t kicked_at;      /* program counter when it was last told to stop */
+    uint32_t poll_requested; /* a signal waits for its next safepoint (safepoint.h) */
+    uint32_t reserved_too;
+
     char name[16];
     uint64_t syscalls; /* dispatched */
     uint8_t xsave[XSAVE_MAX] __attribute__((aligned(64)));

@@ -10,6 +10,9 @@
 
 #include <linux/mman.h>
 
+#include "enclave/audit.h"
+#include "enclave/cards.h"
+#include "enclave/safepoint.h"
 #include "enclave/tables.h"
 
 enum {
@@ -17,12 +20,15 @@ enum {
     RUNS_MAX = 8192,
     FREEZE_GRANULE_pages = 512,
 };
+enum { STACKS_MAX = THREADS_MAX * CARDS_STACKS_MAX };
+enum { CARDS_PIECE_bytes = 1 << 30 };
 enum { PIECE_MIN_bytes = 64 << 20, FREEZE_PIECE_bytes = 16 << 20, EMPTY_GROWTH = 64 };
 
 static struct {
-    bool begun, guarded;
+    bool begun, guarded, audited;
     enum om_tracker kind;
-    struct om_region *regions;
+    uint64_t looked_until; /* barrier: memory above it has not been looked at for the first time */
+    struct om_region *regions, *stacks;
     struct page_run *runs;
 } g_tracker;
 
@@ -44,12 +50,29 @@ static void mark_all_hot(void)
     lock_release(&g_tables->mm.lock);
 }
 
-long tracker_begin(enum om_tracker kind)
+static long begin_barrier(bool audit)
+{
+    long error = audit ? g_host.track_begin() : 0;
+
+    if (error)
+        return error;
+    g_tracker.audited = audit;
+    g_tracker.looked_until = 0;
+    if (audit)
+        audit_begin();
+    safepoints_require(true);
+    return 0;
+}
+
+long tracker_begin(enum om_tracker kind, bool audit)
 {
     g_tracker.kind = kind;
     g_tracker.begun = true;
+    g_tracker.audited = false;
     if (kind == OM_TRACKER_KERNEL)
         return g_host.track_begin();
+    if (kind == OM_TRACKER_BARRIER)
+        return begin_barrier(audit);
     guard_begin(1);
     g_tracker.guarded = true;
     set_hook(true);
@@ -69,8 +92,13 @@ void tracker_end(void)
         lock_release(&g_tables->mm.lock);
         g_tracker.guarded = false;
     }
-    if (g_tracker.kind == OM_TRACKER_KERNEL)
+    if (g_tracker.kind == OM_TRACKER_BARRIER)
+        safepoints_require(false);
+    if (g_tracker.audited)
+        audit_end();
+    if (g_tracker.kind == OM_TRACKER_KERNEL || g_tracker.audited)
         g_host.track_end();
+    g_tracker.audited = false;
     g_tracker.begun = false;
 }
 
@@ -171,6 +199,90 @@ static long piece_by_pages(struct sweep *sweep, const struct area *area)
     sweep->piece = count ? PIECE_MIN_bytes
                          : OM_MIN(sweep->piece * 2, (uint64_t)PIECE_MIN_bytes * EMPTY_GROWTH);
     return count;
+}
+
+/* ---- the barrier's cards ---- */
+
+static bool by_cards(void)
+{
+    return g_tracker.begun && g_tracker.kind == OM_TRACKER_BARRIER;
+}
+
+/* The first look at this memory: all of its pages that are there.  Marks of before say nothing;
+ * those that are set from now on are found by the next SWEEP_WRITTEN. */
+static long first_piece_by_cards(struct sweep *sweep, const struct area *area)
+{
+    uint64_t start = OM_MAX(sweep->at, area->start);
+    uint64_t end = OM_MIN(area->end, OM_ALIGN_DOWN(start, OM_HUGE_SIZE) + sweep->piece);
+    long count;
+
+    if (sweep->protect)
+        cards_clear(start, end);
+    count = look(start, &end, false, sweep->protect && g_tracker.audited, g_tracker.regions,
+                 REGIONS_MAX);
+    if (count < 0)
+        return count;
+    sweep->at = end;
+    sweep->piece = count ? PIECE_MIN_bytes
+                         : OM_MIN(sweep->piece * 2, (uint64_t)PIECE_MIN_bytes * EMPTY_GROWTH);
+    if (sweep->protect)
+        g_tracker.looked_until = end;
+    return count;
+}
+
+static long piece_by_cards(struct sweep *sweep, const struct area *area)
+{
+    uint64_t start = OM_MAX(sweep->at, area->start);
+    uint64_t end = OM_MIN(area->end, start + CARDS_PIECE_bytes);
+    uint32_t count;
+    long error = 0;
+
+    /* A first sweep that was cut short: what it did not come to counts as written. */
+    if (sweep->kind == SWEEP_PRESENT || start >= g_tracker.looked_until)
+        return first_piece_by_cards(sweep, area);
+    end = OM_MIN(end, g_tracker.looked_until);
+    count = cards_collect(start, &end, sweep->protect, g_tracker.regions, REGIONS_MAX);
+    if (g_tracker.audited)
+        error = audit_look(start, end, sweep->protect, g_tracker.regions, count);
+    sweep->at = end;
+    return error ? error : (long)count;
+}
+
+static long stack_regions(uint32_t *out_tid)
+{
+    uint32_t limit = g_tables->threads.slot_limit;
+    long count = 0;
+
+    for (uint32_t i = 0; i < limit; i++) {
+        const struct thread *thread = thread_slot(i);
+        long found;
+
+        if (thread->state != THREAD_LIVE && thread->state != THREAD_STARTING)
+            continue;
+        found = cards_stack(thread, g_tracker.stacks + count);
+        if (found < 0) {
+            *out_tid = thread->tid;
+            return found;
+        }
+        count += found;
+    }
+    return count;
+}
+
+long tracker_stacks(const struct om_region **out_regions, uint32_t *out_tid)
+{
+    if (!by_cards())
+        return 0;
+    if (!g_tracker.stacks)
+        g_tracker.stacks = local_alloc(STACKS_MAX * sizeof(g_tracker.stacks[0]));
+    *out_regions = g_tracker.stacks;
+    return stack_regions(out_tid);
+}
+
+void tracker_note_stack(uint64_t stack_top)
+{
+    if (g_tracker.audited && cards_usable())
+        audit_note_stack(stack_top);
 }
 
 /* Moves *at up to the next hot page below end; false: there is none. */
@@ -297,6 +409,12 @@ static long next_piece(struct sweep *sweep, bool *out_done)
     *out_done = area == NULL;
     if (!area)
         return 0;
+    if (area->kind == AREA_CARDS) {
+        sweep->at = area->end;
+        return 0;
+    }
+    if (by_cards())
+        return piece_by_cards(sweep, area);
     if (g_tracker.guarded && g_tracker.kind == OM_TRACKER_MPROTECT)
         return piece_by_guard(sweep, area);
     return piece_by_pages(sweep, area);
@@ -313,6 +431,8 @@ long sweep_next(struct sweep *sweep, const struct om_region **out_regions)
         count = next_piece(sweep, &done);
         lock_release_fairly(&g_tables->mm.lock);
     }
+    if (done && by_cards() && sweep->protect)
+        g_tracker.looked_until = PROGRAM_END;
     return count;
 }
 
@@ -339,11 +459,11 @@ static bool freeze_piece(uint64_t *at)
         return false;
     start = OM_MAX(*at, area->start);
     end = OM_MIN(area->end, OM_ALIGN_DOWN(start, OM_HUGE_SIZE) + FREEZE_PIECE_bytes);
-    if (!(area->prot & PROT_WRITE))
-        end = area->end;
-    *at = end;
-    if (!(area->prot & PROT_WRITE))
+    if (!(area->prot & PROT_WRITE) || area->kind == AREA_CARDS) {
+        *at = area->end;
         return true;
+    }
+    *at = end;
     run = (struct page_run){start >> OM_PAGE_SHIFT, end >> OM_PAGE_SHIFT};
     guard_protect(&run, 1, area->prot);
     return true;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Finding the pages that are there, and those written since the last look.  Two ways (enum
- * om_tracker): the kernel's page tables, asked through the host, or guard.c.  On the mover's thread
- * only.
+ * Finding the pages that are there, and those written since the last look.  Three ways (enum
+ * om_tracker): the kernel's page tables, asked through the host; guard.c; or the marks of an
+ * instrumented program (cards.h).  On the mover's thread only.
  */
 #pragma once
 
@@ -22,8 +22,9 @@ struct sweep {
     uint64_t piece; /* how much to look at in one call */
 };
 
-/* 0 or -errno.  The tables are tracked by the kernel tracker only. */
-long tracker_begin(enum om_tracker kind);
+/* 0 or -errno.  The tables are tracked by the kernel tracker only.  audit: with the barrier
+ * tracker, have the kernel's watch it (audit.h). */
+long tracker_begin(enum om_tracker kind, bool audit);
 /* Undoes everything; the program may be running.  Also after a tracker_begin() that failed. */
 void tracker_end(void);
 bool tracker_sees_tables(void);
@@ -37,6 +38,13 @@ long sweep_next(struct sweep *sweep, const struct om_region **out_regions);
  * SWEEP_WRITTEN has to follow, and from then on SWEEP_HOT sees all that is written. */
 long tracker_freeze(void);
 bool tracker_is_frozen(void);
+
+/* Barrier tracker, with the program stopped: what the threads' stacks hold, which nothing marks.  A
+ * number of regions (valid until the next call), or -EOPNOTSUPP: the thread of this id runs on a
+ * stack of its own making. */
+long tracker_stacks(const struct om_region **out_regions, uint32_t *out_tid);
+/* A thread begins on this stack; on program threads. */
+void tracker_note_stack(uint64_t stack_top);
 
 /* The tables' pages; at most capacity regions: count or -errno. */
 long tracker_scan_tables(enum sweep_kind kind, bool protect, struct om_region *out_regions,

@@ -92,7 +92,9 @@ static void on_progress(const struct om_progress *progress)
               progress->phase >= OM_PHASE_POSTCOPY;
     if (arrived) {
         g_link.program_here = true;
-        post_locked(json_pack("{s:s}", "event", "running"), false);
+        post_locked(json_pack("{s:s, s:s, s:b}", "event", "running", "tracker",
+                              tracker_name((int)progress->tracker), "audit", (int)progress->audit),
+                    false);
     }
     post_locked(event, progress->phase == g_link.last_phase);
     g_link.last_phase = progress->phase;
@@ -173,6 +175,7 @@ static void start_move(const json_t *order, bool destination)
             connections_parse(line_text(order, "connections", "move")) == OM_CONNECTIONS_RESET
                 ? OM_CONNECTIONS_RESET
                 : OM_CONNECTIONS_MOVE,
+        .audit = line_flag(order, "audit"),
         .check_only = line_flag(order, "check_only"),
         .max_downtime_us = (uint64_t)line_number(order, "max_downtime_us", 20000),
         .deadline_us = (uint64_t)line_number(order, "deadline_us", 0),

@@ -35,6 +35,8 @@ static struct {
     sigset_t inherited_mask;
     int log_fd;
     enum om_log_level log_level;
+    enum om_tracker tracker;
+    bool audit;
 } g_enclave = {.log_fd = -1};
 
 #define OCALL(type, name, parameters) .name = host_##name,
@@ -172,6 +174,8 @@ int enclave_create(const struct enclave_options *options, char reason[OM_REASON_
     if (reserve_fds(reason) || reserve_elrange(reason))
         return -1;
     g_enclave.log_level = options->log_level;
+    g_enclave.tracker = options->tracker;
+    g_enclave.audit = options->audit;
     if (options->log_fd >= 0)
         g_enclave.log_fd = fcntl(options->log_fd, F_DUPFD_CLOEXEC, g_enclave.host_fd_base);
     find_runtime(options, path);
@@ -195,6 +199,8 @@ int enclave_start(const char *path, char *const argv[], char *const envp[], cons
         .argv = (const char *const *)argv,
         .envp = (const char *const *)envp,
         .cwd = cwd,
+        .tracker = g_enclave.tracker,
+        .audit = g_enclave.audit,
         .services = services,
         .service_count = service_count,
     };

@@ -19,6 +19,8 @@ struct enclave_options {
     bool quiet;               /* no banner */
     bool logged;              /* standard output and error are the log of the daemon */
     enum om_log_level log_level;
+    enum om_tracker tracker; /* of its moves, unless another is asked for */
+    bool audit;
 };
 
 /* Makes ELRANGE, loads and measures the runtime.  Once, before any thread is made.  0 or -1 and a
@@ -35,6 +37,7 @@ struct move_options {
     enum om_mode mode;
     enum om_tracker tracker;
     enum om_connections connections;
+    bool audit;
     bool check_only; /* source: move nothing */
     uint64_t max_downtime_us;
     uint64_t deadline_us; /* 0: none */

@@ -41,6 +41,7 @@ static _Noreturn void usage(const char *problem)
             "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
             "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--logged]\n"
             "                   [--service ADDRESS/PREFIX@DEVICE]... [--device DEVICE]\n"
+            "                   [--tracker TRACKER] [--audit]\n"
             "                   --program PATH -- ARGV0 [ARGUMENT...]  |  --receive\n"
             "It is started by optmig and optmigd; see: optmig help run\n",
             problem);
@@ -81,6 +82,8 @@ static const struct option g_options[] = {
     {"device", required_argument, NULL, 'd'},
     {"quiet", no_argument, NULL, 'q'},
     {"logged", no_argument, NULL, 'L'},
+    {"tracker", required_argument, NULL, 't'},
+    {"audit", no_argument, NULL, 'a'},
     {NULL, 0, NULL, 0},
 };
 
@@ -133,6 +136,14 @@ static void apply(struct arguments *arguments, int option)
         break;
     case 'q':
         arguments->enclave.quiet = true;
+        break;
+    case 't':
+        if (tracker_parse(optarg) < 0)
+            usage("--tracker: kernel, mprotect or barrier");
+        arguments->enclave.tracker = (enum om_tracker)tracker_parse(optarg);
+        break;
+    case 'a':
+        arguments->enclave.audit = true;
         break;
     case 'L':
         arguments->enclave.logged = true;

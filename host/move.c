@@ -49,6 +49,7 @@ static void *mover_thread(void *unused)
         .mode = g_move.options.mode,
         .tracker = g_move.options.tracker,
         .connections = g_move.options.connections,
+        .audit = g_move.options.audit,
         .check_only = g_move.options.check_only,
         .max_downtime_us = g_move.options.max_downtime_us,
         .deadline_us = g_move.options.deadline_us,

@@ -140,8 +140,14 @@ void host_pager_end(void)
 
     if (!__atomic_load_n(&g_pager.open, __ATOMIC_SEQ_CST))
         return;
-    for (unsigned i = 0; i < g_pager.count; i++)
-        uffd_unregister(g_pager.uffd, g_pager.ranges[i].start, g_pager.ranges[i].end);
+    for (unsigned i = 0; i < g_pager.count; i++) {
+        uint64_t start = g_pager.ranges[i].start, end = g_pager.ranges[i].end;
+
+        uffd_unregister(g_pager.uffd, start, end);
+        /* Linux wakes who waits before it takes the registration away, with no lock that a fault
+         * needs: one that comes right in between would wait for ever. */
+        (void)host_pager_wake(start, end - start);
+    }
     g_pager.count = 0;
     __atomic_store_n(&g_pager.open, 0, __ATOMIC_SEQ_CST);
     (void)!write(g_pager.wake, &one, sizeof(one));

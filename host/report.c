@@ -6,7 +6,7 @@
 #include <string.h>
 
 static const char *const g_modes[] = {"hybrid", "precopy", "postcopy", "stopcopy"};
-static const char *const g_trackers[] = {"kernel", "mprotect"};
+static const char *const g_trackers[] = {"kernel", "mprotect", "barrier"};
 static const char *const g_connections[] = {
     [OM_CONNECTIONS_MOVE] = "move",
     [OM_CONNECTIONS_RESET] = "reset",
@@ -134,6 +134,13 @@ json_t *report_to_json(const struct om_move_report *report)
     set_ms(object, "transfer_ms", report->transfer_us);
     set_ms(object, "commit_ms", report->commit_us);
     set_ms(object, "resume_ms", report->resume_us);
+    set_ms(object, "dirty_ms", report->dirty_us);
+    if (report->slow_thread) {
+        set_count(object, "slow_thread", report->slow_thread);
+        set_count(object, "slow_pc", report->slow_pc);
+    }
+    if (report->audited)
+        set_count(object, "audit_missed", report->audit_missed);
     set_count(object, "switchover_pages", report->switchover_pages);
     set_count(object, "postcopy_pages", report->postcopy_pages);
     set_ms(object, "postcopy_ms", report->postcopy_us);

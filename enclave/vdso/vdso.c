@@ -13,6 +13,7 @@
 #include <linux/time_types.h>
 
 #include "boundary/boundary.h"
+#include "boundary/card.h"
 #include "enclave/clock_page.h"
 
 enum { SPINS_BEFORE_YIELD = 1000 };
@@ -49,6 +50,21 @@ static bool read_clock(enum clock_line line, uint64_t *out_ns)
     }
 }
 
+/* As instrumented code does after each store: this is no program of optmig-cc, but writes for one.
+ */
+static void mark(const void *written, uint64_t size)
+{
+    volatile uint8_t *cards = (volatile uint8_t *)clock_offsets()->cards;
+    uint64_t first = (uint64_t)written >> CARD_SHIFT,
+             last = ((uint64_t)written + size - 1) >> CARD_SHIFT;
+
+    __asm__ volatile("" ::: "memory");
+    if (!cards)
+        return;
+    cards[first & (CARD_COUNT - 1)] = CARD_DIRTY;
+    cards[last & (CARD_COUNT - 1)] = CARD_DIRTY;
+}
+
 static bool line_of(int clock_id, enum clock_line *out_line)
 {
     switch (clock_id) {
@@ -78,6 +94,7 @@ int __vdso_clock_gettime(int clock_id, struct __kernel_timespec *out)
         return (int)call_runtime(__NR_clock_gettime, (uint64_t)clock_id, (uint64_t)out, 0);
     out->tv_sec = (long)(ns / 1000000000);
     out->tv_nsec = (long)(ns % 1000000000);
+    mark(out, sizeof(*out));
     return 0;
 }
 
@@ -95,6 +112,7 @@ int __vdso_gettimeofday(struct __kernel_old_timeval *out, struct timezone *out_z
     if (out) {
         out->tv_sec = (long)(ns / 1000000000);
         out->tv_usec = (long)(ns % 1000000000 / 1000);
+        mark(out, sizeof(*out));
     }
     return 0;
 }
@@ -107,8 +125,10 @@ long __vdso_time(long *out)
     if (!read_clock(CLOCK_LINE_REALTIME, &ns))
         return call_runtime(__NR_time, (uint64_t)out, 0, 0);
     seconds = (long)(ns / 1000000000);
-    if (out)
+    if (out) {
         *out = seconds;
+        mark(out, sizeof(*out));
+    }
     return seconds;
 }
 
@@ -122,9 +142,13 @@ long __vdso_getcpu(unsigned *out_cpu, unsigned *out_node, void *unused)
     if (!clock_page()->cpu_number_valid)
         return call_runtime(__NR_getcpu, (uint64_t)out_cpu, (uint64_t)out_node, 0);
     __asm__ volatile("lsl %1, %0" : "=r"(limit) : "r"(SEGMENT));
-    if (out_cpu)
+    if (out_cpu) {
         *out_cpu = limit & ((1U << CPU_bits) - 1);
-    if (out_node)
+        mark(out_cpu, sizeof(*out_cpu));
+    }
+    if (out_node) {
         *out_node = limit >> CPU_bits;
+        mark(out_node, sizeof(*out_node));
+    }
     return 0;
 }

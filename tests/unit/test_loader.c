@@ -42,7 +42,7 @@ static _Noreturn void jump(const struct cpu_state *cpu)
 static _Noreturn void be_child(int out, const char *const *argv, const char *const *envp)
 {
     static struct thread first;
-    const struct program program = {argv[0], argv, envp};
+    const struct program program = {.path = argv[0], .argv = argv, .envp = envp};
     char reason[OM_REASON_MAX];
 
     call(__NR_dup2, (uint64_t)out, 1, 0);
