@@ -63,6 +63,7 @@ enum { OPTION_HOST = 0x100, OPTION_JSON, OPTION_QUIET, OPTION_HELP };
 /* argv[0] is the command's name.  The exit status. */
 int command_run(struct common_options *options, int argc, char **argv);
 int command_migrate(struct common_options *options, int argc, char **argv);
+int command_inspect(struct common_options *options, int argc, char **argv);
 int command_check(struct common_options *options, int argc, char **argv);
 int command_ls(struct common_options *options, int argc, char **argv);
 int command_status(struct common_options *options, int argc, char **argv);
@@ -71,3 +72,5 @@ int command_stop(struct common_options *options, int argc, char **argv);
 int command_signal(struct common_options *options, int argc, char **argv);
 int command_ping(struct common_options *options, int argc, char **argv);
 int command_logs(struct common_options *options, int argc, char **argv);
+int command_collect_evidence(struct common_options *options, int argc, char **argv);
+int command_verify_evidence(struct common_options *options, int argc, char **argv);

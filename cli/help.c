@@ -74,6 +74,17 @@ static const struct help g_help[] = {
      "\n"
      "Exit status: 0 moved, 1 refused before anything happened, 2 usage, 3 failed and the program\n"
      "still runs here, 4 the program is lost.\n"},
+    {"inspect", "see whether a program is instrumented for --tracker barrier",
+     "usage: optmig inspect FILE [--json]\n"
+     "\n"
+     "FILE is a program or an object.  Says whether all of it was built with optmig-cc, and how "
+     "many\n"
+     "stores, marks and safepoints it has.\n"
+     "\n"
+     "Example:\n"
+     "  optmig inspect ./my-server\n"
+     "\n"
+     "Exit status: 0 fully instrumented, 1 not, or it cannot be read, 2 wrong usage.\n"},
     {"check", "find out what would keep an enclave from being moved",
      "usage: optmig check NAME --to ADDR:PORT [--connections move|reset] [--tracker T] [--json]\n"
      "\n"
@@ -131,6 +142,46 @@ static const struct help g_help[] = {
      "\n"
      "Example:\n"
      "  optmig logs kv -f\n" ORDINARY_STATUS},
+    {"collect-evidence", "in a confidential VM: a report and its certificates, as files",
+     "usage: optmig collect-evidence --report-data HEX --out DIR [--json]\n"
+     "\n"
+     "Asks this kernel (configfs-tsm, Linux 6.7 or newer; SEV-SNP and TDX guests) for a report "
+     "over\n"
+     "these 64 bytes.  DIR/outblob is the report, DIR/auxblob its certificates, if the host gave\n"
+     "any.  Needs root.\n"
+     "\n"
+     "Example:\n"
+     "  optmig collect-evidence --report-data $(openssl rand -hex 64) --out evidence\n"
+     "  optmig verify-evidence evidence/outblob --collateral evidence --policy p.json --policy-key "
+     "k.pem\n"
+     "\n"
+     "Exit status: 0 done, 1 not done (no such interface, not root), 2 wrong usage.\n"},
+    {"verify-evidence", "check evidence of a platform against a signed policy",
+     "usage: optmig verify-evidence FILE --policy POLICY --policy-key KEY [OPTION...]\n"
+     "\n"
+     "FILE is an SNP report, a TDX or SGX quote, or evidence of sim.  Prints PASS or FAIL for "
+     "each\n"
+     "rule, with what was found and what is wanted.  Asks no daemon and no network.\n"
+     "\n"
+     "  --policy POLICY        the policy, JSON (docs/attestation.md)\n"
+     "  --policy-key KEY       public key of who signs policies, PEM (default: "
+     "$OPTMIG_POLICY_KEY)\n"
+     "  --policy-signature SIG its signature (default: POLICY.sig)\n"
+     "  --policy-state STATE   a file that remembers the highest version of the policy seen; an "
+     "older\n"
+     "                         policy is refused\n"
+     "  --collateral PATH      certificates, revocation lists, Intel's collateral: a file, or all "
+     "of a\n"
+     "                         directory; may be given more than once\n"
+     "  --report-data HEX      the 64 bytes that the evidence must be made over\n"
+     "  --to ADDR, --from ADDR the other host: must be one of the policy's destinations, sources\n"
+     "  --at TIME              judge as of then (2026-01-31T12:00:00Z; default: now)\n"
+     "\n"
+     "Example:\n"
+     "  optmig verify-evidence report.bin --policy p.json --policy-key ops.pem --collateral "
+     "certs/\n"
+     "\n"
+     "Exit status: 0 accepted, 1 refused or not readable, 2 wrong usage.\n"},
     {"ping", "ask whether the daemon is there",
      "usage: optmig ping [--wait TIME] [--json]\n"
      "\n"
@@ -148,7 +199,7 @@ static void print_overview(void)
          "Platform sim, the only one in this build, has the structure of an enclave and isolates "
          "NOTHING.\n");
     for (size_t i = 0; i < sizeof(g_help) / sizeof(g_help[0]); i++)
-        printf("  %-10s %s\n", g_help[i].command, g_help[i].summary);
+        printf("  %-16s %s\n", g_help[i].command, g_help[i].summary);
     puts("\n"
          "Options of all commands:\n"
          "  --host DIR   state directory of the daemon to talk to (default: $OPTMIG_HOST, or "

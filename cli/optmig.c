@@ -15,10 +15,19 @@ struct command {
 };
 
 static const struct command g_commands[] = {
-    {"run", command_run},   {"migrate", command_migrate}, {"check", command_check},
-    {"ls", command_ls},     {"status", command_status},   {"cancel", command_cancel},
-    {"stop", command_stop}, {"signal", command_signal},   {"ping", command_ping},
+    {"run", command_run},
+    {"migrate", command_migrate},
+    {"check", command_check},
+    {"ls", command_ls},
+    {"status", command_status},
+    {"cancel", command_cancel},
+    {"stop", command_stop},
+    {"signal", command_signal},
+    {"ping", command_ping},
     {"logs", command_logs},
+    {"inspect", command_inspect},
+    {"collect-evidence", command_collect_evidence},
+    {"verify-evidence", command_verify_evidence},
 };
 
 enum { COMMANDS = sizeof(g_commands) / sizeof(g_commands[0]) };

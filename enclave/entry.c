@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ECALLs.  entry.S has changed to a stack in local memory; the argument is host memory and is
- * copied in before it is looked at.
+ * copied in before it is looked at.  The host may call in any order and on many threads at once;
+ * what would make two programs out of one is refused (enum life).
  */
 #include "enclave/entry.h"
 
@@ -20,6 +21,30 @@ struct host_facts g_facts;
 struct gate_addresses g_gate;
 void (*g_host_sigreturn)(void *frame);
 
+/* What this enclave is, once and in this order; only a move out that fails leads back. */
+enum life {
+    LIFE_NONE,
+    LIFE_EMPTY, /* created: may be started or received, once */
+    LIFE_BUSY,  /* an ECALL is at work on it */
+    LIFE_RUNS,  /* the program is here */
+    LIFE_ENDED, /* moved away, lost, or never came: no program runs here again */
+};
+static uint32_t g_life;
+
+/* LIFE_BUSY, if it was what this ECALL needs. */
+static bool life_take(enum life needed)
+{
+    uint32_t expected = needed;
+
+    return __atomic_compare_exchange_n(&g_life, &expected, LIFE_BUSY, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+static void life_become(enum life life)
+{
+    __atomic_store_n(&g_life, life, __ATOMIC_SEQ_CST);
+}
+
 static void name_copy(char *to, const char *from, size_t capacity)
 {
     memcpy(to, from, capacity);
@@ -32,6 +57,8 @@ static long create(const struct ecall_create *untrusted)
 
     if (arg.version != OM_BOUNDARY_VERSION)
         return -EINVAL;
+    if (!life_take(LIFE_NONE))
+        return -EPERM;
     g_host = *arg.calls;
     g_host_sigreturn = g_host.sigreturn;
     g_facts = (struct host_facts){
@@ -58,6 +85,7 @@ static long create(const struct ecall_create *untrusted)
     name_copy(g_tables->name, arg.name, sizeof(g_tables->name));
     thread_table_create(arg.process_id);
     mm_create();
+    life_become(LIFE_EMPTY);
     return 0;
 }
 
@@ -75,8 +103,9 @@ static void remember_command(const struct ecall_start *start)
     g_tables->command[used] = 0;
 }
 
-static void start(struct ecall_start *start)
+static long start(struct ecall_start *start)
 {
+    long result;
     struct program program = {start->path, start->argv, start->envp, start->tracker};
     struct thread *first = thread_allocate();
 
@@ -88,20 +117,61 @@ static void start(struct ecall_start *start)
     g_tables->barrier.audit = start->audit != 0;
     fd_table_create();
     signal_state_create();
-    start->result = fd_services_begin(start->services, start->service_count, start->reason,
-                                      sizeof(start->reason));
-    if (start->result)
-        return;
-    start->result = loader_load(&program, first, start->reason, sizeof(start->reason));
-    if (start->result)
-        return;
+    result = fd_services_begin(start->services, start->service_count, start->reason,
+                               sizeof(start->reason));
+    if (result)
+        return result;
+    result = loader_load(&program, first, start->reason, sizeof(start->reason));
+    if (result)
+        return result;
     first->faults_blocked = start->sigmask & SIGNALS_OF_FAULTS;
     first->cpu.sigmask = start->sigmask & ~SIGNALS_KEPT;
     signal_install_all();
-    start->result = thread_launch(first);
-    if (start->result)
+    result = thread_launch(first);
+    if (result)
         str_format(start->reason, sizeof(start->reason), "cannot make the first thread: error %ld",
-                   -start->result);
+                   -result);
+    return result;
+}
+
+static void start_once(struct ecall_start *untrusted)
+{
+    long result;
+
+    if (!life_take(LIFE_EMPTY)) {
+        untrusted->result = -EPERM;
+        return;
+    }
+    result = start(untrusted);
+    life_become(result ? LIFE_ENDED : LIFE_RUNS);
+    untrusted->result = result;
+}
+
+static void refuse_move(struct ecall_move *untrusted, const char *reason)
+{
+    struct om_move_report report = {.result = OM_RESULT_REFUSED};
+
+    str_copy(report.reason, reason, sizeof(report.reason));
+    untrusted->report = report;
+}
+
+/* After the commit there is no second move: the program may run elsewhere, and would be two. */
+static void move_out_once(struct ecall_move *untrusted)
+{
+    if (!life_take(LIFE_RUNS)) {
+        refuse_move(untrusted, "the enclave has no program that could be moved");
+        return;
+    }
+    life_become(move_out(untrusted) ? LIFE_RUNS : LIFE_ENDED);
+}
+
+static void move_in_once(struct ecall_move *untrusted)
+{
+    if (!life_take(LIFE_EMPTY)) {
+        refuse_move(untrusted, "the enclave is not empty, or was to receive a program before");
+        return;
+    }
+    life_become(move_in(untrusted) ? LIFE_RUNS : LIFE_ENDED);
 }
 
 static void inspect(struct ecall_inspect *out)
@@ -124,13 +194,13 @@ long ecall_dispatch(long number, void *argument)
     case ECALL_create:
         return create(argument);
     case ECALL_start:
-        start(argument);
+        start_once(argument);
         return 0;
     case ECALL_move_out:
-        move_out(argument);
+        move_out_once(argument);
         return 0;
     case ECALL_move_in:
-        move_in(argument);
+        move_in_once(argument);
         return 0;
     case ECALL_pager:
         pager_run(argument);

@@ -7,7 +7,9 @@
 
 #include "enclave/runtime.h"
 
-void move_out(struct ecall_move *move); /* fills move->report; result and reason always set */
-void move_in(struct ecall_move *move);
+/* Fill move->report; result and reason always set.  They say whether the program is here now, whole
+ * and running. */
+bool move_out(struct ecall_move *move);
+bool move_in(struct ecall_move *move);
 void move_urgent(struct ecall_pager *pager);
 void pager_run(struct ecall_pager *pager);

@@ -9,7 +9,8 @@
  * The deadline wins over all: when 3/4 of it have passed, hybrid leaves even the middle of a round
  * and precopy begins no other, whatever its downtime will be then.
  * Up to COMMIT every failure ends in undo(): the program runs on here.  After it the program never
- * runs here again, whatever the host says.
+ * runs here again, whatever the host says; only the destination itself can give it back, by an
+ * ABORT in place of STARTED.
  */
 #include "enclave/move.h"
 
@@ -716,6 +717,9 @@ static long postcopy(void)
     bool more = true;
     long error = wait_started(begin);
 
+    /* An ABORT instead: the destination never got START, and gave back what it had made. */
+    if (!sealed_committed())
+        return error;
     fd_close_all();
     enter_phase(OM_PHASE_POSTCOPY);
     while (!error && more) {
@@ -810,7 +814,7 @@ static void finish_report(long error)
     report->total_us = now_us() - g_out.begin_us;
 }
 
-void move_out(struct ecall_move *untrusted)
+bool move_out(struct ecall_move *untrusted)
 {
     long error;
 
@@ -823,6 +827,8 @@ void move_out(struct ecall_move *untrusted)
     source_create();
     move_role_begin(ROLE_SOURCE);
     error = run();
+    if (error)
+        sealed_fail();
     finish_report(error);
     if (!sealed_committed())
         undo();
@@ -833,4 +839,5 @@ void move_out(struct ecall_move *untrusted)
     if (!error)
         enter_phase(OM_PHASE_DONE);
     untrusted->report = g_out.report;
+    return !sealed_committed();
 }

@@ -37,6 +37,7 @@ static struct {
     uint64_t missing_count;
     volatile uint32_t change; /* futex: complete, or failed */
     bool serving, running, failed;
+    bool spoiled;        /* a page was taken off the list and could not be put in its place */
     bool huge_by_advice; /* the kernel gives huge pages where it is asked to */
     uint32_t advices;
     struct page_run *advised;
@@ -81,7 +82,7 @@ long place_begin(void)
         g_place.areas = local_alloc(AREAS_PER_RECORD_MAX * sizeof(struct area));
     }
     g_place.missing_count = 0;
-    g_place.serving = g_place.running = g_place.failed = false;
+    g_place.serving = g_place.running = g_place.failed = g_place.spoiled = false;
     g_place.advices = 0;
     g_place.huge_by_advice = huge_pages_by_advice();
     g_place.areas[0] =
@@ -353,6 +354,7 @@ static long arrive(const struct page_batch *batch, uint32_t first, uint32_t coun
         i = run - 1;
     }
     count_arrived(taken);
+    g_place.spoiled |= error != 0;
     lock_release(&g_place.lock);
     return error;
 }
@@ -531,6 +533,16 @@ uint64_t place_missing(void)
     count = g_place.missing_count = pageset_count(&g_place.missing);
     lock_release(&g_place.lock);
     return count;
+}
+
+bool place_whole(void)
+{
+    bool whole;
+
+    lock_take(&g_place.lock);
+    whole = g_place.running && !g_place.spoiled && pageset_count(&g_place.missing) == 0;
+    lock_release(&g_place.lock);
+    return whole;
 }
 
 void place_run(void)

@@ -29,6 +29,8 @@ void place_run(void);
 void place_end(void);
 
 uint64_t place_missing(void);
+/* The program runs, and every page that was listed is in its place. */
+bool place_whole(void);
 /* Waits until no page is missing, or the urgent thread has failed (place_fail): 0 or -errno. */
 long place_wait_complete(void);
 void place_fail(void);

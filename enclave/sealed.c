@@ -153,7 +153,7 @@ void sealed_create(void)
     sealed_close();
     g_sealed.reason[0] = 0;
     g_sealed.bytes_sent = 0;
-    g_sealed.session.committed = false;
+    session_init(&g_sealed.session, ROLE_SOURCE); /* Until sealed_open: not committed. */
     for (uint32_t i = 0; i < STREAM_COUNT; i++) {
         if (g_sealed.pipes[i].frame_out)
             continue;
@@ -268,6 +268,13 @@ void sealed_give_up(uint8_t type, const char *text)
         ;
 }
 
+void sealed_fail(void)
+{
+    lock_take(&g_sealed.lock);
+    session_fail(&g_sealed.session);
+    lock_release(&g_sealed.lock);
+}
+
 bool sealed_pending(uint32_t stream)
 {
     return g_host.channel_pending(stream) != 0;
@@ -296,5 +303,5 @@ uint64_t sealed_bytes_sent(void)
 
 bool sealed_committed(void)
 {
-    return g_sealed.session.committed;
+    return session_committed(&g_sealed.session);
 }

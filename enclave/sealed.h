@@ -31,6 +31,9 @@ long sealed_receive(uint32_t stream, struct message *out);
 /* Says why this side ends the session (MESSAGE_ABORT, MESSAGE_REFUSE), if it can still be said, and
  * waits a little for the peer to read it. */
 void sealed_give_up(uint8_t type, const char *text);
+/* Something failed on this side: nothing but ABORT is said any more, and sealed_committed() does
+ * not change again. */
+void sealed_fail(void);
 /* A message is waiting, or the peer is gone. */
 bool sealed_pending(uint32_t stream);
 
@@ -40,5 +43,5 @@ void sealed_sent(uint64_t *out_records, uint8_t out_digest[32]);
 void sealed_received_before(uint64_t *out_records, uint8_t out_digest[32]);
 
 uint64_t sealed_bytes_sent(void); /* all streams, on the wire */
-bool sealed_committed(void);      /* START was sent or received */
+bool sealed_committed(void);      /* START passed: session_committed() */
 const char *sealed_reason(void);  /* words for the first error; "" when there was none */

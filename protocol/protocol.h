@@ -150,7 +150,7 @@ int decode_text(const uint8_t *body, size_t length, char *out, size_t capacity);
  * transitions.def ---- */
 
 #define SESSION_STATE(name, text) SESSION_##name,
-#define TRANSITION(role, state, event, next)
+#define TRANSITION(role, state, event, next, action)
 enum session_state {
 #include "protocol/transitions.def"
     SESSION_STATE_COUNT
@@ -160,8 +160,9 @@ enum session_state {
 
 struct session {
     uint8_t role;
-    bool committed; /* START passed: never cleared; the source must not run the program again */
+    bool may_run;   /* this side may run the program; never so on both sides */
     bool requested; /* a REQUEST passed; pages on the urgent stream are answers */
+    bool poisoned;  /* the peer broke the rules: nothing is sent or received any more */
     enum session_state state;
 };
 void session_init(struct session *s, uint8_t role);
@@ -174,6 +175,12 @@ int session_send(struct session *s, uint8_t type);
 int session_receive(struct session *s, uint8_t type);
 int session_send_urgent_pages(struct session *s);
 int session_receive_urgent_pages(struct session *s);
+/* The channel broke, time ran out or somebody cancelled: nothing more is received, and nothing but
+ * ABORT is sent.  Look at may_run afterwards. */
+void session_fail(struct session *s);
+/* START passed, and no ABORT of a destination that did not get it: at the source the program must
+ * not run, at the destination it does. */
+bool session_committed(const struct session *s);
 const char *session_state_name(enum session_state state);
 
 /* ---- platform sim: evidence ----

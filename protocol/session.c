@@ -1,26 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which message may come when.  The rules are the rows of transitions.def; this file only looks
- * them up.
+ * Which message may come when, and who may run the program then.  The rules are the rows of
+ * transitions.def; this file looks them up and does their actions, and names no state, and of the
+ * messages only those that travel on the urgent stream.
  */
 #include "protocol/protocol.h"
 
 enum {
-    /* Events are message types, and one more. */
+    /* Events are message types, and two more. */
     MESSAGE_URGENT_PAGES = MESSAGE_COUNT,
+    MESSAGE_FAIL,
 
     OF_SOURCE = 1 << ROLE_SOURCE,
     OF_DESTINATION = 1 << ROLE_DESTINATION,
     OF_BOTH = OF_SOURCE | OF_DESTINATION,
 };
 
+enum action {
+    ACTION_NONE,
+    ACTION_COMMIT,
+    ACTION_KEEP,
+    ACTION_TAKE_BACK,
+    ACTION_ASK,
+    ACTION_ANSWER
+};
+
 struct transition {
-    uint8_t roles, state, event, next;
+    uint8_t roles, state, event, next, action;
 };
 
 #define SESSION_STATE(name, text)
-#define TRANSITION(role, state, event, next)                                                       \
-    {OF_##role, SESSION_##state, MESSAGE_##event, SESSION_##next},
+#define TRANSITION(role, state, event, next, action)                                               \
+    {OF_##role, SESSION_##state, MESSAGE_##event, SESSION_##next, ACTION_##action},
 static const struct transition g_transitions[] = {
 #include "protocol/transitions.def"
 };
@@ -28,7 +39,7 @@ static const struct transition g_transitions[] = {
 #undef TRANSITION
 
 #define SESSION_STATE(name, text) #name,
-#define TRANSITION(role, state, event, next)
+#define TRANSITION(role, state, event, next, action)
 static const char *const g_state_names[SESSION_STATE_COUNT] = {
 #include "protocol/transitions.def"
 };
@@ -37,7 +48,7 @@ static const char *const g_state_names[SESSION_STATE_COUNT] = {
 
 void session_init(struct session *s, uint8_t role)
 {
-    *s = (struct session){.role = role, .state = SESSION_NEW};
+    *s = (struct session){.role = role, .may_run = role == ROLE_SOURCE};
 }
 
 const char *session_state_name(enum session_state state)
@@ -55,11 +66,31 @@ static const struct transition *find_transition(const struct session *s, uint8_t
     return NULL;
 }
 
+static void take_row(struct session *s, const struct transition *row)
+{
+    s->state = (enum session_state)row->next;
+    switch ((enum action)row->action) {
+    case ACTION_COMMIT:
+        s->may_run = s->role == ROLE_DESTINATION;
+        break;
+    case ACTION_KEEP:
+    case ACTION_TAKE_BACK:
+        s->may_run = s->role == ROLE_SOURCE;
+        break;
+    case ACTION_ASK:
+        s->requested = true;
+        break;
+    case ACTION_ANSWER:
+    case ACTION_NONE:
+        break;
+    }
+}
+
 static int session_step(struct session *s, uint8_t sender, uint8_t type, uint8_t stream)
 {
     if (s->role > ROLE_DESTINATION)
         return PROTOCOL_ARGUMENT;
-    if (s->state == SESSION_POISONED)
+    if (s->poisoned)
         return PROTOCOL_POISONED;
     if (!message_allowed(type, sender, stream))
         return PROTOCOL_TYPE;
@@ -67,12 +98,23 @@ static int session_step(struct session *s, uint8_t sender, uint8_t type, uint8_t
     if (type == MESSAGE_PAGES && stream == STREAM_URGENT)
         event = MESSAGE_URGENT_PAGES;
     const struct transition *found = find_transition(s, event);
-    if (!found || (event == MESSAGE_URGENT_PAGES && !s->requested))
+    if (!found || (found->action == ACTION_ANSWER && !s->requested) ||
+        (found->action == ACTION_TAKE_BACK && sender == s->role))
         return PROTOCOL_STATE;
-    s->state = found->next;
-    s->committed |= type == MESSAGE_START;
-    s->requested |= type == MESSAGE_REQUEST;
+    take_row(s, found);
     return PROTOCOL_OK;
+}
+
+void session_fail(struct session *s)
+{
+    const struct transition *found = find_transition(s, MESSAGE_FAIL);
+    if (found)
+        take_row(s, found);
+}
+
+bool session_committed(const struct session *s)
+{
+    return s->may_run == (s->role == ROLE_DESTINATION);
 }
 
 static uint8_t main_stream(uint8_t type)
@@ -83,8 +125,10 @@ static uint8_t main_stream(uint8_t type)
 static int session_receive_on(struct session *s, uint8_t type, uint8_t stream)
 {
     int error = session_step(s, s->role ^ 1, type, stream);
-    if (error)
-        s->state = SESSION_POISONED;
+    if (error) {
+        session_fail(s);
+        s->poisoned = true;
+    }
     return error;
 }
 

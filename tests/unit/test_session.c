@@ -6,21 +6,23 @@
  */
 #include "tests/unit/protocol_fixture.h"
 
-enum { MESSAGE_URGENT_PAGES = MESSAGE_COUNT, EVENT_COUNT };
+enum { MESSAGE_URGENT_PAGES = MESSAGE_COUNT, EVENT_COUNT, MESSAGE_FAIL = EVENT_COUNT };
+enum { ACTION_NONE, ACTION_COMMIT, ACTION_KEEP, ACTION_TAKE_BACK, ACTION_ASK, ACTION_ANSWER };
 
 struct row {
     bool source, destination;
     enum session_state state;
     int event;
     enum session_state next;
+    int action;
 };
 
 #define SESSION_STATE(name, text)
 #define ROLES_BOTH true, true
 #define ROLES_SOURCE true, false
 #define ROLES_DESTINATION false, true
-#define TRANSITION(role, state, event, next)                                                       \
-    {ROLES_##role, SESSION_##state, MESSAGE_##event, SESSION_##next},
+#define TRANSITION(role, state, event, next, action)                                               \
+    {ROLES_##role, SESSION_##state, MESSAGE_##event, SESSION_##next, ACTION_##action},
 static const struct row g_rows[] = {
 #include "protocol/transitions.def"
 };
@@ -85,15 +87,30 @@ static struct session session_in(int role, enum session_state state)
     return s;
 }
 
+/* Who may run afterwards, said once more than in session.c. */
+static bool may_run_after(int role, const struct row *row)
+{
+    switch (row->action) {
+    case ACTION_COMMIT:
+        return role == ROLE_DESTINATION;
+    case ACTION_KEEP:
+    case ACTION_TAKE_BACK:
+        return role == ROLE_SOURCE;
+    default:
+        return role == ROLE_SOURCE; /* as session_init() left it */
+    }
+}
+
 static void check_send(int role, enum session_state state, int event)
 {
     const struct row *row = find_row(role, state, event);
     struct session s = session_in(role, state), before = s;
     int error = do_send(&s, event);
-    if (row && may_send(role, event)) {
+    if (row && may_send(role, event) && row->action != ACTION_TAKE_BACK) {
         assert_int_equal(error, 0);
         assert_int_equal(s.state, row->next);
-        assert_int_equal(s.committed, event == MESSAGE_START);
+        assert_int_equal(s.may_run, may_run_after(role, row));
+        assert_int_equal(session_committed(&s), event == MESSAGE_START);
     } else {
         assert_true(error < 0);
         assert_memory_equal(&s, &before, sizeof s); /* one may ask by trying */
@@ -108,10 +125,14 @@ static void check_receive(int role, enum session_state state, int event)
     if (row && may_send(role ^ 1, event)) {
         assert_int_equal(error, 0);
         assert_int_equal(s.state, row->next);
-        assert_int_equal(s.committed, event == MESSAGE_START);
+        assert_int_equal(s.may_run, may_run_after(role, row));
+        assert_int_equal(session_committed(&s), event == MESSAGE_START);
     } else {
+        const struct row *fail = find_row(role, state, MESSAGE_FAIL);
         assert_true(error < 0);
-        assert_int_equal(s.state, SESSION_POISONED);
+        assert_true(s.poisoned);
+        assert_int_equal(s.state, fail ? fail->next : state);
+        assert_int_equal(s.may_run, role == ROLE_SOURCE);
         for (int again = 0; again < EVENT_COUNT; again++) {
             assert_true(do_send(&s, again) < 0);
             assert_true(do_receive(&s, again) < 0);
@@ -180,7 +201,7 @@ static void test_answers_need_a_request(void **unused)
     assert_int_equal(session_receive_urgent_pages(&destination), 0);
     destination.requested = false;
     assert_int_equal(session_receive_urgent_pages(&destination), PROTOCOL_STATE);
-    assert_int_equal(destination.state, SESSION_POISONED);
+    assert_true(destination.poisoned);
 }
 
 /* ---- properties ---- */
@@ -209,22 +230,54 @@ static void test_commit_is_final(void **unused)
     (void)unused;
     for (size_t i = 0; i < ROW_COUNT; i++) {
         const struct row *row = &g_rows[i];
-        bool ends = row->next == SESSION_ENDED;
+        bool ends = row->next == SESSION_ENDED || row->next == SESSION_FAILED;
         /* Nothing leads back over START: neither to a state in which the source runs, nor to ENDED.
          */
-        if (!before_start(row->state))
-            assert_false(before_start(row->next) || ends);
+        /* ... but by the word of a destination that has not got START. */
+        bool word = !row->destination && row->event == MESSAGE_ABORT;
+        if (!before_start(row->state) && row->state != SESSION_FAILED)
+            assert_true(word || !(before_start(row->next) || ends));
         /* Over START leads only START; and nothing may come after an end. */
         if (before_start(row->state) && !before_start(row->next) && !ends)
             assert_int_equal(row->event, MESSAGE_START);
-        assert_true(row->state != SESSION_ENDED && row->state != SESSION_POISONED);
-        assert_true(row->next != SESSION_POISONED);
+        assert_true(row->state != SESSION_ENDED && row->state != SESSION_LOST);
+        assert_int_equal(row->action == ACTION_COMMIT, row->event == MESSAGE_START);
+        if (row->action == ACTION_KEEP)
+            assert_true(ends && before_start(row->state));
+        assert_int_equal(row->action == ACTION_TAKE_BACK, word);
         /* It starts only what has said that it is restored. */
         if (row->event == MESSAGE_START)
             assert_true(row->next == SESSION_STARTING && row->state == SESSION_RESTORED);
         if (row->event == MESSAGE_ABORT)
-            assert_true(ends && before_start(row->state));
+            assert_true(ends && (before_start(row->state) || row->state == SESSION_FAILED || word));
     }
+}
+
+/* A failure has a row in every state that can fail, and the row is never the destination's start.
+ */
+static void test_fail(void **unused)
+{
+    (void)unused;
+    for (int role = ROLE_SOURCE; role <= ROLE_DESTINATION; role++)
+        for (int state = 0; state < SESSION_STATE_COUNT; state++) {
+            bool over = state == SESSION_DONE || state == SESSION_FAILED ||
+                        state == SESSION_ENDED || state == SESSION_LOST;
+            const struct row *row = find_row(role, (enum session_state)state, MESSAGE_FAIL);
+            struct session s = session_in(role, (enum session_state)state);
+            assert_int_equal(row == NULL, over);
+            for (int may_run = 0; may_run < 2; may_run++) {
+                s = session_in(role, (enum session_state)state);
+                s.may_run = may_run;
+                session_fail(&s);
+                assert_int_equal(s.state, row ? row->next : (enum session_state)state);
+                if (row && before_start((enum session_state)state))
+                    assert_int_equal(s.may_run, role == ROLE_SOURCE);
+                else
+                    assert_int_equal(s.may_run, may_run);
+                assert_true(session_send(&s, MESSAGE_START) < 0 &&
+                            session_receive(&s, MESSAGE_START) < 0);
+            }
+        }
 }
 
 static void test_phases(void **unused)
@@ -266,7 +319,10 @@ static void test_anywhere_before_start(void **unused)
         enum session_state state = (enum session_state)number;
         for (int role = 0; role < 2; role++) {
             bool before_restore = early(state) || filling(state);
-            assert_int_equal(find_row(role, state, MESSAGE_ABORT) != NULL, before_start(state));
+            bool word =
+                role == ROLE_SOURCE && (state == SESSION_STARTING || state == SESSION_PUSHED);
+            assert_int_equal(find_row(role, state, MESSAGE_ABORT) != NULL,
+                             before_start(state) || state == SESSION_FAILED || word);
             assert_int_equal(find_row(role, state, MESSAGE_DROP) != NULL, filling(state));
             assert_int_equal(find_row(role, state, MESSAGE_PING) != NULL, before_restore);
             if (before_restore)
@@ -285,11 +341,12 @@ static void play(const int *script)
         int sender = may_send(ROLE_SOURCE, *script) ? ROLE_SOURCE : ROLE_DESTINATION;
         assert_int_equal(do_send(&sides[sender], *script), 0);
         assert_int_equal(do_receive(&sides[sender ^ 1], *script), 0);
-        assert_int_equal(sides[0].committed, sides[1].committed);
+        assert_int_equal(session_committed(&sides[0]), session_committed(&sides[1]));
+        assert_true(sides[0].may_run != sides[1].may_run);
     }
     assert_int_equal(sides[0].state, SESSION_DONE);
     assert_int_equal(sides[1].state, SESSION_DONE);
-    assert_true(sides[0].committed && sides[1].committed);
+    assert_true(sides[1].may_run && !sides[0].may_run);
 }
 
 static void test_modes(void **unused)
@@ -349,7 +406,7 @@ enum { IN_FLIGHT_MAX = 4, QUEUES = 4 };
 
 struct world {
     uint8_t state[2];
-    uint8_t committed[2], requested[2];
+    uint8_t may_run[2], requested[2];
     uint8_t queue[QUEUES][IN_FLIGHT_MAX]; /* [2 * sender + stream], oldest first, 0: none */
 };
 
@@ -383,7 +440,7 @@ static void worlds_add(struct worlds *all, const struct world *w)
 static struct session side_of(const struct world *w, int role)
 {
     struct session s = session_in(role, (enum session_state)w->state[role]);
-    s.committed = w->committed[role];
+    s.may_run = w->may_run[role];
     s.requested = w->requested[role];
     return s;
 }
@@ -391,13 +448,13 @@ static struct session side_of(const struct world *w, int role)
 static void set_side(struct world *w, const struct session *s)
 {
     w->state[s->role] = (uint8_t)s->state;
-    w->committed[s->role] = s->committed;
+    w->may_run[s->role] = s->may_run;
     w->requested[s->role] = s->requested;
 }
 
 static bool finished(uint8_t state)
 {
-    return state == SESSION_ENDED || state == SESSION_POISONED;
+    return state == SESSION_ENDED || state == SESSION_FAILED || state == SESSION_LOST;
 }
 
 static int queue_of(int sender, int event)
@@ -409,8 +466,6 @@ static int queue_of(int sender, int event)
 static size_t explore_sends(struct worlds *all, const struct world *w, int role)
 {
     size_t found = 0;
-    if (finished(w->state[role]))
-        return 0;
     for (int event = 1; event < EVENT_COUNT; event++) {
         struct world next = *w;
         uint8_t *queue = next.queue[queue_of(role, event)];
@@ -437,13 +492,9 @@ static bool explore_receive(struct worlds *all, const struct world *w, int numbe
         return false;
     struct world next = *w;
     struct session s = side_of(w, role);
-    int error = do_receive(&s, event);
-    /* The one thing that may be refused: an ABORT that crossed START. In doubt both stop. */
-    if (error) {
-        assert_int_equal(event, MESSAGE_ABORT);
-        assert_int_equal(role, ROLE_SOURCE);
-        assert_true(s.committed && w->state[ROLE_DESTINATION] == SESSION_ENDED);
-    }
+    if (do_receive(&s, event) != 0)
+        fail_msg("%s: event %d refused by role %d, %s", session_state_name(w->state[role ^ 1]),
+                 event, role, session_state_name(w->state[role]));
     set_side(&next, &s);
     memmove(&next.queue[number][0], &next.queue[number][1], IN_FLIGHT_MAX - 1);
     next.queue[number][IN_FLIGHT_MAX - 1] = 0;
@@ -451,11 +502,19 @@ static bool explore_receive(struct worlds *all, const struct world *w, int numbe
     return true;
 }
 
+/* One side fails: the other does not know. */
+static void explore_fail(struct worlds *all, const struct world *w, int role)
+{
+    struct world next = *w;
+    struct session s = side_of(w, role);
+    session_fail(&s);
+    set_side(&next, &s);
+    worlds_add(all, &next);
+}
+
 static bool check_world(const struct world *w, size_t steps)
 {
-    bool source_may_run = !w->committed[ROLE_SOURCE];
-    bool destination_may_run = w->committed[ROLE_DESTINATION];
-    assert_false(source_may_run && destination_may_run);
+    assert_false(w->may_run[ROLE_SOURCE] && w->may_run[ROLE_DESTINATION]);
     bool done = w->state[0] == SESSION_DONE && w->state[1] == SESSION_DONE;
     if (!done && !finished(w->state[0]) && !finished(w->state[1]))
         assert_true(steps > 0); /* no deadlock */
@@ -466,7 +525,7 @@ static void test_in_flight(void **unused)
 {
     (void)unused;
     struct worlds all = {.capacity = 1 << 22};
-    struct world first = {.state = {SESSION_NEW, SESSION_NEW}};
+    struct world first = {.state = {SESSION_NEW, SESSION_NEW}, .may_run = {true, false}};
     bool done = false;
     all.list = calloc(all.capacity, sizeof *all.list);
     all.table = calloc(2 * all.capacity, sizeof *all.table);
@@ -476,6 +535,8 @@ static void test_in_flight(void **unused)
         size_t steps = 0;
         for (int role = 0; role < 2; role++)
             steps += explore_sends(&all, &w, role);
+        for (int role = 0; role < 2; role++)
+            explore_fail(&all, &w, role);
         for (int number = 0; number < QUEUES; number++)
             steps += explore_receive(&all, &w, number);
         done |= check_world(&w, steps);
@@ -489,15 +550,11 @@ static void test_in_flight(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_pair),
-        cmocka_unit_test(test_unknown_types),
-        cmocka_unit_test(test_message_table),
-        cmocka_unit_test(test_answers_need_a_request),
-        cmocka_unit_test(test_commit_is_final),
-        cmocka_unit_test(test_phases),
-        cmocka_unit_test(test_anywhere_before_start),
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_every_pair),      cmocka_unit_test(test_unknown_types),
+        cmocka_unit_test(test_message_table),   cmocka_unit_test(test_answers_need_a_request),
+        cmocka_unit_test(test_commit_is_final), cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_phases),          cmocka_unit_test(test_anywhere_before_start),
+        cmocka_unit_test(test_modes),           cmocka_unit_test(test_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

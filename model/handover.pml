@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The handover, for Spin (model/run).  Who may do what stands in ../protocol/transitions.def and
+ * ../protocol/messages.def, which are included here as they are; so what is explored is the table
+ * that the runtime runs on.  This file adds what the table does not say:
+ *   - a side may at any time send whatever its row allows
+ *   - the network belongs to the enemy: it holds a record back, repeats it, lets others overtake it,
+ *     hands it to the sender, to another session, or to nobody, invents records, cuts
+ *   - the record layer: a record counts only with this session's key, from the other side, and with
+ *     the next counter; anything else is a failure of the side that reads it
+ *   - either side fails (time out, cancelled, its daemon gone), or its host process is killed
+ *   - the source's host begins another move, to a second destination, as often as the runtime lets it
+ * Budgets keep it finite (EXTRAS, FAILS, TRICKS, below).  What has to hold is in check() and over().
+ *
+ * Places: 0 is the source, 1 and 2 are destinations.  Session n goes from 0 to n.
+ */
+#ifndef TABLE
+#define TABLE "../protocol/transitions.def"
+#endif
+#ifndef EXTRAS
+#define EXTRAS 1 /* records of each side that lead to no other state */
+#endif
+#ifndef SESSIONS
+#define SESSIONS 2
+#endif
+#ifndef FAILS
+#define FAILS 1 /* failures without a cause in the network */
+#endif
+#ifndef TRICKS
+#define TRICKS 2 /* of the network, beside cutting */
+#endif
+
+mtype = {
+#define SESSION_STATE(name, text) S_##name,
+#define TRANSITION(role, state, event, next_state, action)
+#include TABLE
+#undef SESSION_STATE
+#undef TRANSITION
+#define MESSAGE(name, number, senders, streams, text) M_##name,
+#include "../protocol/messages.def"
+#undef MESSAGE
+    M_URGENT_PAGES, M_FAIL, M_NOISE, A_NONE, A_COMMIT, A_KEEP, A_TAKE_BACK, A_ASK, A_ANSWER
+};
+#define SESSION_STATE(name, text)
+
+/* ---- what is there ---- */
+
+mtype state[3] = S_NEW;
+bool may_run[3], asked[3], alive[3];
+byte session = 1; /* of the source; its number is also its destination's */
+byte sent[3], got[3], extras[3]; /* counters of the bulk stream */
+bool start_sent;  /* in this session */
+bool ever_started;
+bool cut;
+byte fails, tricks, kills;
+bool quiet; /* from now on nothing bad happens any more */
+
+chan to_destination = [2] of { mtype, byte }; /* bulk: type and counter */
+chan to_source = [2] of { mtype, byte };
+chan urgent_to_destination = [1] of { mtype };
+chan urgent_to_source = [1] of { mtype };
+
+/* A record that the enemy keeps. */
+mtype kept_type;
+byte kept_counter, kept_session;
+bool kept_from_source;
+
+hidden byte senders_of[64]; /* constant: 1 source, 2 destination, 3 both */
+hidden mtype to_state, action;
+
+#define IS_SOURCE(who)      (who == 0)
+#define IS_DESTINATION(who) (who != 0)
+#define IS_BOTH(who)        true
+#define SENDER_SOURCE      1
+#define SENDER_DESTINATION 2
+#define SENDER_BOTH        3
+#define MAY_SEND(who, event)                                                                       \
+    ((senders_of[event] & 1 && IS_SOURCE(who)) || (senders_of[event] & 2 && IS_DESTINATION(who)))
+#define OVER(who)                                                                                  \
+    (state[who] == S_ENDED || state[who] == S_FAILED || state[who] == S_LOST ||                    \
+     state[who] == S_DONE)
+#define READS(who) (alive[who] && state[who] != S_ENDED && state[who] != S_FAILED && state[who] != S_LOST)
+#define RUNS(who)  (alive[who] && may_run[who])
+
+/* ---- what has to hold, always ---- */
+
+inline check() {
+    assert(!(RUNS(0) && RUNS(1)) && !(RUNS(0) && RUNS(2)) && !(RUNS(1) && RUNS(2)));
+    /* Before the commit point, and while its host lives, the source has the program. */
+    assert(!alive[0] || ever_started || may_run[0]);
+    /* A destination runs only what the source has given away. */
+    assert(!may_run[1] || ever_started);
+    assert(!may_run[2] || (session == 2 && start_sent))
+}
+
+/* ... and when nothing more can happen. */
+inline over() {
+#ifdef NEVER_LOST
+    assert(RUNS(0) || RUNS(1) || RUNS(2) || kills > 0);
+#endif
+    /* Nobody runs it only if a host was killed, or the network or a failure came between. */
+    assert(RUNS(0) || RUNS(1) || RUNS(2) || kills > 0 || cut || tricks > 0 || fails > 0);
+    /* Messages get through: a move that was begun comes to an end, for both. */
+    if
+    :: !cut && !kills && !tricks && !fails -> assert(OVER(0) && OVER(session))
+    :: else
+    fi
+}
+
+/* ---- a side takes a row ---- */
+
+inline apply(who) {
+    if
+    :: action == A_COMMIT ->
+        may_run[who] = IS_DESTINATION(who);
+        if
+        :: IS_SOURCE(who) -> start_sent = true; ever_started = true
+        :: else -> assert(state[who] == S_RESTORED && start_sent && who == session)
+        fi
+    :: action == A_KEEP || action == A_TAKE_BACK -> may_run[who] = IS_SOURCE(who)
+    :: action == A_ASK -> asked[who] = true
+    :: else
+    fi;
+    state[who] = to_state;
+    if /* what is never looked at again may not make two situations out of one */
+    :: to_state == S_ENDED || to_state == S_FAILED || to_state == S_LOST ->
+        asked[who] = false; got[who] = 0; extras[who] = 0
+    :: else
+    fi;
+    check()
+}
+
+/* to_state is 0 if there is no row. */
+inline find() {
+    to_state = 0;
+    if
+#define TRANSITION(role, from, what, next_state, does)                                             \
+    :: IS_##role(who) && state[who] == S_##from && event == M_##what ->                            \
+        to_state = S_##next_state; action = A_##does;
+#include TABLE
+#undef TRANSITION
+    :: else
+    fi
+}
+
+/* What is refused is a failure of the side that reads it. */
+inline receive() {
+    find();
+    if
+    :: event != M_FAIL &&
+       (to_state == 0 || action == A_ANSWER && !asked[who] ||
+        event != M_URGENT_PAGES && !MAY_SEND(1 - IS_DESTINATION(who), event)) ->
+        event = M_FAIL;
+        find()
+    :: else
+    fi;
+    if
+    :: to_state != 0 -> apply(who)
+    :: else
+    fi
+}
+
+/* The record layer: this session's key, from the other side, the next counter; else a failure. */
+inline open_record() {
+    if
+    :: its_session == (IS_SOURCE(who) -> session : who) && from_source == IS_DESTINATION(who) &&
+       counter == got[who] -> got[who]++
+    :: else -> event = M_FAIL
+    fi
+}
+
+/* ---- a side sends ---- */
+
+#define LEADS_ON(from, next_state) (S_##from != S_##next_state)
+#define ALLOWED(who, what, does)                                                                   \
+    (A_##does != A_TAKE_BACK && (A_##does != A_ANSWER || asked[who]) &&                            \
+     (M_##what == M_URGENT_PAGES -> IS_SOURCE(who) : MAY_SEND(who, M_##what)))
+#define URGENT(what) (M_##what == M_REQUEST || M_##what == M_URGENT_PAGES)
+/* After a cut sending seems to work. */
+#define ROOM(bulk, urgent, what) (cut || (URGENT(what) && nfull(urgent)) || (!URGENT(what) && nfull(bulk)))
+
+/* A row that this side may take by sending, as an option. */
+#define SEND(which, bulk, urgent, role, from, what, next_state, does)                              \
+    :: alive[which] && IS_##role(which) && state[which] == S_##from &&                             \
+       ALLOWED(which, what, does) && (LEADS_ON(from, next_state) || extras[which] < EXTRAS) &&     \
+       ROOM(bulk, urgent, what) ->                                                                 \
+       d_step { who = which; to_state = S_##next_state; action = A_##does; event = M_##what }
+
+inline send_one() {
+    if
+    :: to_state == state[who] -> extras[who]++
+    :: else
+    fi;
+    apply(who);
+    if
+    :: cut
+    :: !cut && event == M_REQUEST -> urgent_to_source!event
+    :: !cut && event == M_URGENT_PAGES -> urgent_to_destination!event
+    :: !cut && event != M_REQUEST && event != M_URGENT_PAGES && IS_SOURCE(who) ->
+        to_destination!event, sent[who]; sent[who]++
+    :: !cut && event != M_REQUEST && event != M_URGENT_PAGES && IS_DESTINATION(who) ->
+        to_source!event, sent[who]; sent[who]++
+    fi
+}
+
+inline keep(from) {
+    tricks++;
+    kept_session = session;
+    kept_from_source = from
+}
+
+inline take_kept() {
+    event = kept_type; counter = kept_counter; its_session = kept_session; from_source = kept_from_source;
+    kept_type = 0; kept_counter = 0; kept_session = 0; kept_from_source = false
+}
+
+inline clear() {
+    who = 0; event = 0; counter = 0; its_session = 0; from_source = false
+}
+
+/* ---- what was under way is gone ---- */
+
+inline lose(stream) {
+    if
+    :: nempty(stream) -> stream?_, _
+    :: empty(stream)
+    fi
+}
+
+inline lose_urgent(stream) {
+    if
+    :: nempty(stream) -> stream?_
+    :: empty(stream)
+    fi
+}
+
+inline drain() {
+    lose(to_destination);
+    lose(to_destination);
+    lose(to_source);
+    lose(to_source);
+    lose_urgent(urgent_to_destination);
+    lose_urgent(urgent_to_source)
+}
+
+/* ---- the host of the source begins again ---- */
+
+#ifdef FORGETFUL /* a runtime that takes any order */
+#define TAKES_ORDERS true
+#else
+#define TAKES_ORDERS may_run[0]
+#endif
+
+inline begin_again() {
+    session = 2;
+    state[0] = S_NEW;
+    may_run[0] = true;
+    asked[0] = false;
+    start_sent = false;
+    cut = false;
+    sent[0] = 0;
+    got[0] = 0;
+    extras[0] = 0;
+    drain();
+    check()
+}
+
+/* ---- all of it ---- */
+
+#define FALLIBLE(who) (READS(who) && state[who] != S_DONE && who <= session)
+/* The connection broke, a host was killed, or the other side has ended and all that it said before
+ * was read (sealed_give_up waits for that). */
+#define NOTICES(who)                                                                               \
+    (cut || !alive[0] || !alive[session] || IS_DESTINATION(who) && who != session ||               \
+     IS_SOURCE(who) && OVER(session) && len(to_source) == 0 ||                                     \
+     IS_DESTINATION(who) && OVER(0) && len(to_destination) == 0)
+
+init {
+    byte who, counter, its_session;
+    mtype event;
+    bool from_source;
+
+    d_step {
+#define MESSAGE(name, number, senders, streams, text) senders_of[M_##name] = SENDER_##senders;
+#include "../protocol/messages.def"
+#undef MESSAGE
+        alive[0] = true; alive[1] = true; alive[2] = true;
+        may_run[0] = true
+    }
+    do
+    :: atomic { /* a side sends */
+        if
+#define TRANSITION(role, from, what, next_state, does)                                             \
+    SEND(0, to_destination, urgent_to_destination, role, from, what, next_state, does)             \
+    SEND(session, to_source, urgent_to_source, role, from, what, next_state, does)
+#include TABLE
+#undef TRANSITION
+        fi;
+        d_step { send_one(); clear() }
+    }
+    :: atomic { /* something comes to a side */
+        if
+        /* the next record of its stream, when it is its turn */
+        :: READS(session) && nempty(to_destination) -> d_step {
+                to_destination?event, counter;
+                who = session; its_session = session; from_source = true; open_record() }
+        :: READS(0) && nempty(to_source) -> d_step {
+                to_source?event, counter;
+                who = 0; its_session = session; from_source = false; open_record() }
+        :: READS(session) && nempty(urgent_to_destination) -> d_step {
+                urgent_to_destination?event; who = session }
+        :: READS(0) && nempty(urgent_to_source) -> d_step { urgent_to_source?event; who = 0 }
+
+        /* one that the enemy kept, handed to anybody at any time; then it is used up */
+        :: !quiet && kept_type != 0 && READS(0) -> d_step { who = 0; take_kept(); open_record() }
+        :: !quiet && kept_type != 0 && READS(1) -> d_step { who = 1; take_kept(); open_record() }
+        :: !quiet && kept_type != 0 && READS(2) -> d_step { who = 2; take_kept(); open_record() }
+
+        /* noise, or a record that was changed: its tag does not verify */
+        :: !quiet && tricks < TRICKS && READS(0) -> d_step { who = 0; tricks++; event = M_FAIL }
+        :: !quiet && tricks < TRICKS && READS(session) -> d_step { who = session; tricks++; event = M_FAIL }
+
+        /* a failure: with a cause, or without */
+        :: FALLIBLE(0) && NOTICES(0) -> d_step { who = 0; event = M_FAIL }
+        :: FALLIBLE(1) && NOTICES(1) -> d_step { who = 1; event = M_FAIL }
+        :: FALLIBLE(2) && NOTICES(2) -> d_step { who = 2; event = M_FAIL }
+        :: !quiet && FALLIBLE(0) && fails < FAILS -> d_step { who = 0; fails++; event = M_FAIL }
+        :: !quiet && FALLIBLE(session) && fails < FAILS -> d_step { who = session; fails++; event = M_FAIL }
+        fi;
+        d_step { receive(); clear() }
+    }
+
+    /* the enemy keeps a record (so it may be lost), or a copy of it */
+    :: !quiet && tricks < TRICKS && nempty(to_destination) -> d_step {
+            to_destination?kept_type, kept_counter; keep(true) }
+    :: !quiet && tricks < TRICKS && nempty(to_source) -> d_step {
+            to_source?kept_type, kept_counter; keep(false) }
+    :: !quiet && tricks < TRICKS && nempty(to_destination) -> d_step {
+            to_destination?<kept_type, kept_counter>; keep(true) }
+    :: !quiet && tricks < TRICKS && nempty(to_source) -> d_step {
+            to_source?<kept_type, kept_counter>; keep(false) }
+    :: !quiet && !cut -> d_step { cut = true; drain() }
+
+    /* host processes are killed */
+    :: !quiet && kills < 1 && alive[0] -> d_step { kills++; alive[0] = false; check() }
+    :: !quiet && kills < 1 && alive[session] -> d_step { kills++; alive[session] = false; check() }
+
+    :: !quiet && alive[0] && session < SESSIONS && OVER(0) && TAKES_ORDERS -> d_step { begin_again() }
+    :: !quiet -> quiet = true
+    :: timeout -> break
+    od;
+    skip;
+    d_step { over() }
+}
