@@ -59,7 +59,9 @@ class Marker {
         byte = Type::getInt8Ty(context);
         word = Type::getInt64Ty(context);
         cards = module.getOrInsertGlobal("__optmig_cards_v1", ArrayType::get(byte, CARD_COUNT));
-        cast<GlobalVariable>(cards)->setDSOLocal(true); /* programs are static, at fixed addresses */
+        /* Programs are static, at fixed addresses.  A module that declares the table itself may give
+         * it another type: then `cards` is a cast of it. */
+        module.getNamedGlobal("__optmig_cards_v1")->setDSOLocal(true);
     }
 
     void run(Function &function, ScalarEvolution &evolution);
