@@ -143,8 +143,10 @@ long host_track_scan(const struct om_scan *scan, struct om_region *out_regions, 
         out_regions[i].flags = out_regions[i].flags & PAGE_IS_HUGE ? OM_REGION_HUGE : 0;
     /* The kernel gathers 512 regions at a time, and when it comes to the end after more than that,
      * its walk_end is where the last full gathering ended.  It stops early only when ours are used
-     * up. */
+     * up; and if they are used up just at the end, the last region tells how far it came. */
     *out_walk_end = count < (long)capacity ? scan->end : arg.walk_end;
+    if (count == (long)capacity && count > 0 && *out_walk_end < out_regions[count - 1].end)
+        *out_walk_end = out_regions[count - 1].end;
     return count;
 }
 
