@@ -210,27 +210,10 @@ void cards_clear(uint64_t start, uint64_t end)
 
 /* ---- stacks ---- */
 
-/* The area that holds address; the caller holds the map's lock, or the program is stopped. */
-static const struct area *area_of(uint64_t address)
-{
-    const struct mm_state *mm = &g_tables->mm;
-    uint32_t low = 0, high = mm->count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (mm->areas[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < mm->count && mm->areas[low].start <= address ? &mm->areas[low] : NULL;
-}
-
 /* [from, to) lies in one piece of memory: a stack has no holes. */
 static bool stack_region(uint64_t from, uint64_t to, struct om_region *out)
 {
-    const struct area *area = area_of(from);
+    const struct area *area = mm_area_at(from);
 
     *out = (struct om_region){OM_ALIGN_DOWN(from, OM_PAGE_SIZE), OM_ALIGN_UP(to, OM_PAGE_SIZE), 0};
     return area && from < to && out->end <= area->end;
@@ -238,7 +221,7 @@ static bool stack_region(uint64_t from, uint64_t to, struct om_region *out)
 
 static uint64_t own_stack_end(const struct thread *thread)
 {
-    const struct area *area = area_of(thread->stack_top);
+    const struct area *area = mm_area_at(thread->stack_top);
 
     /* The word at the top itself counts: clone's caller leaves the child its argument there. */
     return area && area->kind == AREA_STACK ? area->end : thread->stack_top + 8;
@@ -266,7 +249,7 @@ long cards_stack(const struct thread *thread, struct om_region out[CARDS_STACKS_
 
 struct om_region cards_stack_room(uint64_t stack_top)
 {
-    const struct area *area = area_of(stack_top - 1);
+    const struct area *area = mm_area_at(stack_top - 1);
     struct om_region room = {0};
 
     if (!area)

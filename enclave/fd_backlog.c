@@ -17,9 +17,9 @@
 #include <linux/fcntl.h>
 #include <linux/in.h>
 #include <linux/in6.h>
-#include <linux/tcp.h>
 
 #include "enclave/fd_internal.h"
+#include "enclave/fd_tcp.h"
 
 /* While source and destination listen on one machine, the kernel gives a new connection to either,
  * by a hash of the client's port; the source drops it. */
@@ -28,17 +28,6 @@ enum { TRIES_MAX = 64 };
 static struct fd_backlog *backlog(void)
 {
     return &fd_state()->backlog;
-}
-
-static bool is_same_host(const struct fd_address *a, const struct fd_address *b)
-{
-    const size_t at = fd_address_family(a) == FAMILY_INET
-                          ? offsetof(struct sockaddr_in, sin_addr)
-                          : offsetof(struct sockaddr_in6, sin6_addr);
-    const size_t length =
-        fd_address_family(a) == FAMILY_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
-
-    return memcmp(a->bytes + at, b->bytes + at, length) == 0;
 }
 
 /* Takes the dummy off the list.  A dummy comes from the address that it goes to, and nobody else
@@ -52,7 +41,7 @@ static bool take_dummy(int32_t fd)
         return false;
     fd_socket_local(fd, &local);
     fd_socket_peer(fd, &peer);
-    if (!peer.length || !is_same_host(&local, &peer))
+    if (!peer.length || !fd_address_same_host(&local, &peer))
         return false;
     for (uint32_t i = 0; i < state->dummy_count; i++) {
         if (state->dummy_ports[i] != fd_address_port(&peer))
@@ -146,16 +135,6 @@ long fd_backlog_capture(struct fd_obstacle *out)
 
 /* ---- dummies ---- */
 
-static bool is_established(long fd)
-{
-    uint8_t state = 0; /* the first byte of struct tcp_info */
-    uint32_t length = sizeof(state);
-
-    return host_syscall(__NR_getsockopt, (uint64_t)fd, IPPROTO_TCP, TCP_INFO, fd_address_of(&state),
-                        fd_address_of(&length), 0) == 0 &&
-           state == 1;
-}
-
 /* Within one host a connection is there when connect returns, without waiting. */
 static bool connect_dummy(const struct fd_address *to)
 {
@@ -168,7 +147,7 @@ static bool connect_dummy(const struct fd_address *to)
     if (fd < 0)
         return false;
     fd_kernel(__NR_connect, (uint64_t)fd, fd_address_of(to->bytes), to->length, 0);
-    done = is_established(fd);
+    done = fd_tcp_state(fd) == TCP_STATE_ESTABLISHED;
     if (done) {
         fd_socket_local((int32_t)fd, &from);
         state->dummy_ports[state->dummy_count++] = fd_address_port(&from);
@@ -189,12 +168,12 @@ static void add_dummy(const struct fd_address *to)
 void fd_backlog_release(void)
 {
     struct fd_backlog *state = backlog();
-    struct fd_address local;
 
     for (uint32_t i = 0; i < state->count && i < FD_BACKLOG_MAX; i++) {
-        fd_socket_local(state->fds[i], &local);
-        if (local.length && state->dummy_count < FD_BACKLOG_MAX)
-            add_dummy(&local);
+        const struct open_file *file = fd_find((uint64_t)state->fds[i]);
+
+        if (file && state->dummy_count < FD_BACKLOG_MAX)
+            add_dummy(&file->socket.local);
     }
 }
 
@@ -263,14 +242,14 @@ bool fd_backlog_accepted(long *fd, uint32_t flags)
 void fd_backlog_forget(const struct open_file *listener)
 {
     struct fd_backlog *state = backlog();
-    struct fd_address local;
     uint32_t kept = 0;
 
     for (uint32_t i = 0; i < state->count; i++) {
         int32_t fd = state->fds[i];
+        const struct open_file *file = fd_find((uint64_t)fd);
 
-        fd_socket_local(fd, &local);
-        if (fd_address_port(&local) != fd_address_port(&listener->socket.local)) {
+        if (!file ||
+            fd_address_port(&file->socket.local) != fd_address_port(&listener->socket.local)) {
             state->fds[kept++] = fd;
             continue;
         }

@@ -22,8 +22,6 @@ enum {
     MEMORY_DEVICES = 1,   /* major number of /dev/null and its like */
     TERMINAL_DEVICES = 5, /* of /dev/tty */
     LINK_bytes = 64,
-    /* open(2) does these once; the others describe the open file. */
-    ONCE_FLAGS = O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC,
     NO_NUMBER = 1 << 20, /* as fd_stdio.number: nothing that was inherited */
 };
 
@@ -435,7 +433,7 @@ long fd_plain_open(const char *path, uint32_t flags, uint32_t type)
 {
     struct stat status;
     long fd = host_syscall(__NR_openat, FD_AT_CWD, fd_address_of(path),
-                           (flags & ~(uint32_t)ONCE_FLAGS) | O_NOCTTY, 0, 0, 0);
+                           (flags & ~FD_ONCE_FLAGS) | O_NOCTTY, 0, 0, 0);
     long error;
 
     if (fd < 0)
@@ -460,11 +458,10 @@ static void read_a_little(long fd)
 
 long fd_plain_restore(struct open_file *file)
 {
-    long fd;
+    long fd = file->plain.keeps
+                  ? fd_kept_open(file)
+                  : fd_plain_open(fd_path(file->plain.path), file->flags, file->plain.type);
 
-    if (file->plain.keeps)
-        return fd_kept_restore(file);
-    fd = fd_plain_open(fd_path(file->plain.path), file->flags, file->plain.type);
     if (fd >= 0 && file->kind == FD_DIRECTORY && file->plain.offset)
         read_a_little(fd);
     if (fd >= 0 && file->plain.offset)

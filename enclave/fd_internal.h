@@ -29,6 +29,9 @@ enum fd_socket_type {
     TYPE_MASK = 0xf,
 };
 
+/* open(2) does these once; the others describe the open file. */
+#define FD_ONCE_FLAGS ((uint32_t)(O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_CLOEXEC))
+
 /* Of the socket calls: the same bits as O_NONBLOCK and O_CLOEXEC. */
 #define FD_AT_CWD ((uint64_t)(int64_t)-100)
 
@@ -161,7 +164,7 @@ bool fd_is_memfd(const char *link); /* of /proc/self/fd */
 long fd_kept_look(struct open_file *file, const struct stat *status, const char *path,
                   struct fd_obstacle *out);
 long fd_kept_capture(struct open_file *file, struct fd_obstacle *out);
-long fd_kept_restore(struct open_file *file);
+long fd_kept_open(const struct open_file *file); /* as fd_plain_open, made again */
 
 /* fd_pipe.c */
 long fd_pipe_capture(struct open_file *file, struct fd_obstacle *out);
@@ -201,6 +204,10 @@ uint16_t fd_address_family(const struct fd_address *address);
 uint16_t fd_address_port(const struct fd_address *address);          /* network order */
 void fd_address_set_port(struct fd_address *address, uint16_t port); /* network order */
 bool fd_address_is_loopback(const struct fd_address *address);
+bool fd_address_is_mapped(const struct fd_address *address); /* ::ffff:a.b.c.d */
+/* Address alone, without port, of IPv4 or IPv6 (other families: length 0). */
+const uint8_t *fd_address_host(const struct fd_address *address, size_t *out_length);
+bool fd_address_same_host(const struct fd_address *a, const struct fd_address *b);
 void fd_address_text(const struct fd_address *address, char *out, size_t capacity);
 bool fd_address_is_name(const struct fd_address *address); /* worth to be bound to */
 void fd_address_path(const struct fd_address *address, char out[FD_ADDRESS_bytes]);

@@ -10,7 +10,6 @@
  */
 #include <asm/stat.h>
 #include <linux/fcntl.h>
-#include <linux/fs.h>
 #include <linux/memfd.h>
 #include <linux/stat.h>
 
@@ -165,10 +164,9 @@ static long make(const struct open_file *file)
 }
 
 /* The new inode is another one; the descriptors are the program's. */
-long fd_kept_restore(struct open_file *file)
+long fd_kept_open(const struct open_file *file)
 {
-    const uint32_t once = O_CREAT | O_EXCL | O_TRUNC | O_NOCTTY | O_TMPFILE;
-    const uint32_t twin = file->plain.twin;
+    const uint32_t once = FD_ONCE_FLAGS | O_TMPFILE, twin = file->plain.twin;
     long original = twin && twin <= FDS_MAX ? fd_file_at(twin)->fd : make(file), fd;
 
     if (original < 0)
@@ -176,7 +174,5 @@ long fd_kept_restore(struct open_file *file)
     fd = reopen(original, file->flags & ~once);
     if (!twin)
         fd_close_number(original);
-    if (fd >= 0 && file->plain.offset)
-        fd_kernel(__NR_lseek, (uint64_t)fd, file->plain.offset, SEEK_SET, 0);
-    return fd_place(fd, file->fd);
+    return fd;
 }

@@ -174,14 +174,12 @@ long fd_services_check(struct wire *from, bool same_network, struct fd_obstacle 
 
 bool fd_service_arrives(const struct fd_address *address)
 {
-    uint16_t family = fd_address_family(address);
-    size_t at = family == FAMILY_INET ? offsetof(struct sockaddr_in, sin_addr)
-                                      : offsetof(struct sockaddr_in6, sin6_addr);
-    size_t length = family == FAMILY_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+    size_t length;
+    const uint8_t *host = fd_address_host(address, &length);
 
-    for (uint32_t i = 0; i < g_told.count; i++)
-        if (g_told.services[i].family == family &&
-            memcmp(g_told.services[i].address, address->bytes + at, length) == 0)
+    for (uint32_t i = 0; length && i < g_told.count; i++)
+        if (g_told.services[i].family == fd_address_family(address) &&
+            memcmp(g_told.services[i].address, host, length) == 0)
             return true;
     return false;
 }

@@ -202,21 +202,50 @@ void fd_address_set_port(struct fd_address *address, uint16_t port)
         memcpy(&address->bytes[offsetof(struct sockaddr_in, sin_port)], &port, sizeof(port));
 }
 
-bool fd_address_is_loopback(const struct fd_address *address)
+const uint8_t *fd_address_host(const struct fd_address *address, size_t *out_length)
 {
-    static const uint8_t one[16] = {[15] = 1}, mapped[12] = {[10] = 0xff, [11] = 0xff};
-    const uint8_t *bytes = address->bytes;
-
     switch (fd_address_family(address)) {
     case FAMILY_INET:
-        return bytes[offsetof(struct sockaddr_in, sin_addr)] == 127;
+        *out_length = sizeof(struct in_addr);
+        return &address->bytes[offsetof(struct sockaddr_in, sin_addr)];
     case FAMILY_INET6:
-        bytes += offsetof(struct sockaddr_in6, sin6_addr);
-        return memcmp(bytes, one, sizeof(one)) == 0 ||
-               (memcmp(bytes, mapped, sizeof(mapped)) == 0 && bytes[sizeof(mapped)] == 127);
+        *out_length = sizeof(struct in6_addr);
+        return &address->bytes[offsetof(struct sockaddr_in6, sin6_addr)];
     default:
-        return false;
+        *out_length = 0;
+        return address->bytes;
     }
+}
+
+bool fd_address_same_host(const struct fd_address *a, const struct fd_address *b)
+{
+    size_t length, other;
+    const uint8_t *host = fd_address_host(a, &length), *its = fd_address_host(b, &other);
+
+    return length && length == other && memcmp(host, its, length) == 0;
+}
+
+bool fd_address_is_mapped(const struct fd_address *address)
+{
+    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
+    size_t length;
+    const uint8_t *host = fd_address_host(address, &length);
+
+    return length == sizeof(struct in6_addr) && memcmp(host, prefix, sizeof(prefix)) == 0;
+}
+
+bool fd_address_is_loopback(const struct fd_address *address)
+{
+    enum { LOOPBACK = 127 };
+    static const uint8_t one[16] = {[15] = 1};
+    size_t length;
+    const uint8_t *host = fd_address_host(address, &length);
+
+    if (length == sizeof(struct in_addr))
+        return host[0] == LOOPBACK;
+    if (fd_address_is_mapped(address))
+        return host[sizeof(struct in6_addr) - sizeof(struct in_addr)] == LOOPBACK;
+    return length && memcmp(host, one, sizeof(one)) == 0;
 }
 
 /* The path of a unix socket's file; empty for one without a name and for an abstract name. */

@@ -175,6 +175,7 @@ static long read_parameters(long fd, struct fd_tcp *tcp)
         error = get_level(fd, IPPROTO_TCP, TCP_MAXSEG, &tcp->segment, sizeof(tcp->segment));
     if (error)
         return error;
+    tcp->state = info.tcpi_state; /* it changes no more */
     tcp->options = info.tcpi_options;
     tcp->send_scale = info.tcpi_snd_wscale;
     tcp->receive_scale = info.tcpi_rcv_wscale;
@@ -186,7 +187,7 @@ static long read_parameters(long fd, struct fd_tcp *tcp)
     return 0;
 }
 
-static uint8_t connection_state(long fd)
+uint8_t fd_tcp_state(long fd)
 {
     uint8_t state = 0; /* the first byte of struct tcp_info */
 
@@ -207,7 +208,6 @@ static long hold(struct open_file *file)
         return error;
     }
     tcp->held = true;
-    tcp->state = connection_state(file->fd); /* it changes no more */
     error = read_parameters(file->fd, tcp);
     if (!error)
         error = read_queues(file->fd, tcp);
@@ -222,7 +222,7 @@ long fd_tcp_capture(struct open_file *file, struct fd_obstacle *out)
     long error;
 
     *tcp = (struct fd_tcp){0};
-    if (!fd_tcp_state_moves(connection_state(file->fd)))
+    if (!fd_tcp_state_moves(fd_tcp_state(file->fd)))
         return 0; /* closed from both sides: fd_socket.c resets it */
     error = hold(file);
     switch (-error) {

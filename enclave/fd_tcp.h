@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Between fd_tcp.c and fd_tcp_fin.c, which knows connections that are being closed. */
+/* What the files about TCP connections share: fd_tcp.c, fd_tcp_fin.c, which knows those that are
+ * being closed, and fd_backlog.c, which knows those that wait to be accepted. */
 #pragma once
 
 #include "enclave/fd_internal.h"
@@ -13,6 +14,7 @@ enum tcp_state { /* tcpi_state; the header for programs has no names for them */
                  TCP_STATE_CLOSING = 11,
 };
 
+uint8_t fd_tcp_state(long fd); /* enum tcp_state; 0: it cannot be told */
 bool fd_tcp_state_moves(uint8_t state);
 bool fd_tcp_fin_sent(uint8_t state);     /* or to be sent: the program has closed its side */
 bool fd_tcp_fin_received(uint8_t state); /* the peer has closed its side */

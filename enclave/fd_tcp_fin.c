@@ -75,42 +75,30 @@ static uint8_t *put32(uint8_t *at, uint32_t value)
     return put16(put16(at, value >> 16), value);
 }
 
-static const uint8_t *host_of(const struct fd_address *address)
-{
-    return address->bytes + (fd_address_family(address) == FAMILY_INET
-                                 ? offsetof(struct sockaddr_in, sin_addr)
-                                 : offsetof(struct sockaddr_in6, sin6_addr));
-}
-
-/* IPv4 through a socket of IPv6: ::ffff:a.b.c.d */
-static bool is_mapped(const struct fd_address *address)
-{
-    static const uint8_t prefix[12] = {[10] = 0xff, [11] = 0xff};
-
-    return fd_address_family(address) == FAMILY_INET6 &&
-           memcmp(host_of(address), prefix, sizeof(prefix)) == 0;
-}
-
+/* IPv4 may come through a socket of IPv6. */
 static size_t put_ip_header(uint8_t *at, const struct fd_address *from, const struct fd_address *to)
 {
-    const bool mapped = is_mapped(to);
-    const size_t skip = mapped ? sizeof(struct in6_addr) - sizeof(struct in_addr) : 0;
+    size_t length, skip = 0;
+    const uint8_t *source = fd_address_host(from, &length);
+    const uint8_t *destination = fd_address_host(to, &length);
 
-    if (fd_address_family(to) == FAMILY_INET || mapped) {
+    if (fd_address_is_mapped(to))
+        skip = sizeof(struct in6_addr) - sizeof(struct in_addr);
+    if (length - skip == sizeof(struct in_addr)) {
         at[0] = 0x45;
         put16(at + 2, IP4_bytes + TCP_bytes);
         at[8] = TTL;
         at[9] = IPPROTO_TCP;
-        memcpy(at + 12, host_of(from) + skip, sizeof(struct in_addr));
-        memcpy(at + 16, host_of(to) + skip, sizeof(struct in_addr));
+        memcpy(at + 12, source + skip, sizeof(struct in_addr));
+        memcpy(at + 16, destination + skip, sizeof(struct in_addr));
         return IP4_bytes;
     }
     at[0] = 0x60;
     put16(at + 4, TCP_bytes);
     at[6] = IPPROTO_TCP;
     at[7] = TTL;
-    memcpy(at + 8, host_of(from), sizeof(struct in6_addr));
-    memcpy(at + 24, host_of(to), sizeof(struct in6_addr));
+    memcpy(at + 8, source, sizeof(struct in6_addr));
+    memcpy(at + 24, destination, sizeof(struct in6_addr));
     return IP6_bytes;
 }
 

@@ -567,6 +567,20 @@ static bool copy_next(uint64_t address, struct area *out_area)
     return true;
 }
 
+const struct area *mm_area_from(uint64_t address)
+{
+    uint32_t index = find(address);
+
+    return index < g_mm->count ? &g_mm->areas[index] : NULL;
+}
+
+const struct area *mm_area_at(uint64_t address)
+{
+    const struct area *area = mm_area_from(address);
+
+    return area && area->start <= address ? area : NULL;
+}
+
 bool mm_next_area(uint64_t address, struct area *out_area)
 {
     bool found;

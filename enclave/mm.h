@@ -74,6 +74,10 @@ void mm_brk_create(uint64_t start);
 
 /* True if [start, start + length) is mapped with all of prot. */
 bool mm_is_mapped(uint64_t start, uint64_t length, uint32_t prot);
+/* The area that contains address, and that or else the next above it; NULL: none.  The caller holds
+ * the map's lock, or the program is stopped. */
+const struct area *mm_area_at(uint64_t address);
+const struct area *mm_area_from(uint64_t address);
 /* Copies out the area that contains address or the next above it; false: none. For walks. */
 bool mm_next_area(uint64_t address, struct area *out_area);
 const char *mm_area_name(const struct area *area); /* "" for none */

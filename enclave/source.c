@@ -109,22 +109,6 @@ static void map_unlock(void)
 
 /* ---- copying; the map is locked, or the program stopped ---- */
 
-static const struct area *area_at(uint64_t address)
-{
-    const struct mm_state *mm = &g_tables->mm;
-    uint32_t low = 0, high = mm->count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (mm->areas[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < mm->count && mm->areas[low].start <= address ? &mm->areas[low] : NULL;
-}
-
 /* *hint: the area of the page before, or NULL. */
 static long copy_page(uint64_t page, uint8_t *to, const struct area **hint)
 {
@@ -136,7 +120,7 @@ static long copy_page(uint64_t page, uint8_t *to, const struct area **hint)
         return 0;
     }
     if (!area || address < area->start || address >= area->end)
-        *hint = area = area_at(address);
+        *hint = area = mm_area_at(address);
     if (!area)
         memset(to, 0, OM_PAGE_SIZE);
     else if (area->prot & PROT_READ)

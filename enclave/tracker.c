@@ -145,22 +145,6 @@ static long look(uint64_t start, uint64_t *end, bool written, bool protect, stru
     return count;
 }
 
-/* The area that contains address or the next above it; the caller holds the map's lock. */
-static const struct area *area_from(uint64_t address)
-{
-    uint32_t low = 0, high = g_tables->mm.count;
-
-    while (low < high) {
-        uint32_t middle = low + (high - low) / 2;
-
-        if (g_tables->mm.areas[middle].end <= address)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < g_tables->mm.count ? &g_tables->mm.areas[low] : NULL;
-}
-
 /* A device may still be writing to the buffer of a call under way (direct I/O): the kernel notes
  * that as a write when it begins, and not when it ends.  So such pages count as written at the next
  * look too. */
@@ -405,7 +389,7 @@ static long next_piece(struct sweep *sweep, bool *out_done)
         return 0;
     if (sweep->kind == SWEEP_HOT)
         return piece_of_hot(sweep);
-    area = area_from(sweep->at);
+    area = mm_area_from(sweep->at);
     *out_done = area == NULL;
     if (!area)
         return 0;
@@ -451,7 +435,7 @@ long sweep_next(struct sweep *sweep, const struct om_region **out_regions)
 /* Closes the next piece of memory; false when there is no more. */
 static bool freeze_piece(uint64_t *at)
 {
-    const struct area *area = area_from(*at);
+    const struct area *area = mm_area_from(*at);
     struct page_run run;
     uint64_t start, end;
 

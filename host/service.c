@@ -87,24 +87,31 @@ static long leave(const struct om_service *service, unsigned index)
     return error == -EADDRNOTAVAIL ? 0 : error;
 }
 
-/* The device is there and up, and this process may change it. */
-static long check(unsigned index)
+static long ask_device(unsigned index, unsigned long what, struct ifreq *request)
 {
-    struct ifreq request = {0};
     int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     long error = 0;
 
     if (fd < 0)
         return -errno;
-    if_indextoname(index, request.ifr_name);
-    if (ioctl(fd, SIOCGIFFLAGS, &request))
-        error = -errno;
-    else if (!(request.ifr_flags & IFF_UP))
-        error = -ENETDOWN;
-    else if (ioctl(fd, SIOCSIFFLAGS, &request)) /* as they are: only to see whether it may */
+    if_indextoname(index, request->ifr_name);
+    if (ioctl(fd, what, request))
         error = -errno;
     close(fd);
     return error;
+}
+
+/* The device is there and up, and this process may change it. */
+static long check(unsigned index)
+{
+    struct ifreq request = {0};
+    long error = ask_device(index, SIOCGIFFLAGS, &request);
+
+    if (error)
+        return error;
+    if (!(request.ifr_flags & IFF_UP))
+        return -ENETDOWN;
+    return ask_device(index, SIOCSIFFLAGS, &request); /* as they are: only to see whether it may */
 }
 
 /* ---- announcements ---- */
@@ -112,20 +119,14 @@ static long check(unsigned index)
 static long hardware_address(unsigned index, uint8_t out[ETH_ALEN])
 {
     struct ifreq request = {0};
-    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    long error = 0;
+    long error = ask_device(index, SIOCGIFHWADDR, &request);
 
-    if (fd < 0)
-        return -errno;
-    if_indextoname(index, request.ifr_name);
-    if (ioctl(fd, SIOCGIFHWADDR, &request))
-        error = -errno;
-    else if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
-        error = -EPROTONOSUPPORT;
-    else
-        memcpy(out, request.ifr_hwaddr.sa_data, ETH_ALEN);
-    close(fd);
-    return error;
+    if (error)
+        return error;
+    if (request.ifr_hwaddr.sa_family != ARPHRD_ETHER)
+        return -EPROTONOSUPPORT;
+    memcpy(out, request.ifr_hwaddr.sa_data, ETH_ALEN);
+    return 0;
 }
 
 static long announce_ip4(const struct om_service *service, unsigned index,

@@ -39,7 +39,7 @@ cl::opt<bool> AllowAsm("optmig-allow-asm", cl::init(false),
 enum { SHORT_LOOP_ITERATIONS = 64, PAGE = 1 << CARD_SHIFT, SETJMP_BYTES = 200, FENV_BYTES = 32 };
 
 struct Counts {
-    unsigned stores = 0, own = 0, marks = 0, polls = 0, seen = 0;
+    unsigned stores = 0, marks = 0, polls = 0, seen = 0;
 };
 
 /* Memory that one instruction writes. */
@@ -111,10 +111,8 @@ Instruction *behind(Instruction *instruction)
 void Marker::add(Instruction *after, Value *pointer, uint64_t size, bool aligned)
 {
     counts.stores++;
-    if (isOwnStack(pointer)) {
-        counts.own++;
+    if (isOwnStack(pointer))
         return;
-    }
     pending.push_back({after, pointer, size, aligned || size == 1});
 }
 

@@ -300,6 +300,19 @@ static int wait_child(long child)
     return (status & 0x7f) == 0 ? status >> 8 & 0xff : -1;
 }
 
+void fixture_read(long fd, uint8_t *room, const uint8_t *expected, uint32_t length)
+{
+    uint32_t done = 0;
+
+    while (done < length) {
+        long got = raw(__NR_read, (uint64_t)fd, A(room + done), length - done, 0, 0, 0);
+
+        CHECK(got > 0);
+        done += (uint32_t)got;
+    }
+    CHECK(memcmp(room, expected, length) == 0);
+}
+
 static void close_program(void)
 {
     raw(__NR_close_range, 3, FIXTURE_HOST_FD - 1, 0, 0, 0, 0);

@@ -42,6 +42,9 @@ void fixture_check(bool good, const char *what, const char *file, int line);
     fixture_check_equal((long)(is), (long)(should), #is, __FILE__, __LINE__)
 void fixture_check_equal(long is, long should, const char *what, const char *file, int line);
 
+/* Reads until so many bytes have come, into room, and checks that they are the expected ones. */
+void fixture_read(long fd, uint8_t *room, const uint8_t *expected, uint32_t length);
+
 /* Moves: prepare, check, capture, share, restore, and then `check` at the destination.  Then the
  * move is called off, and `check` must hold at the source as well. */
 void fixture_move(void (*check)(void));

@@ -60,15 +60,7 @@ static long peer(void)
 
 static void read_exactly(long fd, uint32_t length)
 {
-    uint32_t done = 0;
-
-    while (done < length) {
-        long got = K(__NR_read, (uint64_t)fd, A(g_got + done), length - done);
-
-        CHECK(got > 0);
-        done += (uint32_t)got;
-    }
-    CHECK(memcmp(g_got, g_stream, length) == 0);
+    fixture_read(fd, g_got, g_stream, length);
 }
 
 static void close_peers(unsigned count)
