@@ -43,6 +43,8 @@ enum {
     BUFFER_SPARE_bytes = 256 << 10, /* the kernel counts its own headers too */
     HOLES_MAX = 64,
     SHUT_READING = 1, /* fd_socket.shut */
+    SEGMENT_MIN = 88, /* TCP_MAXSEG takes nothing else */
+    SEGMENT_MAX = 32767,
 };
 
 /* Local addresses whose connections the source has closed. */
@@ -117,13 +119,6 @@ void fd_tcp_silence_new(long listener)
 
 /* ---- the stop ---- */
 
-static long read_sequence(long fd, int queue, uint32_t *out)
-{
-    long error = set(fd, TCP_REPAIR_QUEUE, queue);
-
-    return error ? error : get_level(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, out, sizeof(*out));
-}
-
 /* The queue that TCP_REPAIR_QUEUE names. */
 static long read_queue(long fd, uint32_t length, struct fd_data *out)
 {
@@ -143,23 +138,41 @@ static long read_queue(long fd, uint32_t length, struct fd_data *out)
     return got == (long)length ? 0 : -EIO;
 }
 
-static long read_queues(long fd, struct fd_tcp *tcp)
+/* A packet that had passed before the filter was there may still come in: then once more. */
+static long read_received(long fd, struct fd_tcp *tcp)
 {
-    uint32_t unread = queue_size(fd, SIOCINQ), kept = queue_size(fd, SIOCOUTQ);
-    uint32_t unsent = queue_size(fd, SIOCOUTQNSD), fin_sent = fd_tcp_fin_sent(tcp->state);
-    long error = read_sequence(fd, TCP_RECV_QUEUE, &tcp->receive_sequence);
+    enum { ATTEMPTS = 8 };
+    long error = set(fd, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
+    uint32_t unread = 0, next = 0, again = 1;
 
+    for (int i = 0; i < ATTEMPTS && !error && next != again; i++) {
+        error = get_level(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &next, sizeof(next));
+        unread = queue_size(fd, SIOCINQ);
+        if (!error)
+            error = get_level(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &again, sizeof(again));
+    }
+    tcp->receive_sequence = next - unread - fd_tcp_fin_received(tcp->state);
+    return error ? error : read_queue(fd, unread, &tcp->received);
+}
+
+/* The kernel may go on sending in repair mode (a timer that paces, a queue of the device that has
+ * room again), but not while this queue is chosen; so what is unsent is read after that, and no
+ * other is chosen before the socket is closed. */
+static long read_written(long fd, struct fd_tcp *tcp)
+{
+    uint32_t kept, unsent, fin_sent = fd_tcp_fin_sent(tcp->state);
+    long error = set(fd, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
+
+    if (error)
+        return error;
+    unsent = queue_size(fd, SIOCOUTQNSD);
+    kept = queue_size(fd, SIOCOUTQ);
     kept -= OM_MIN(kept, fin_sent); /* nothing is kept once a FIN is acknowledged */
     tcp->unsent = OM_MIN(unsent - OM_MIN(unsent, fin_sent), kept);
-    tcp->receive_sequence -= unread + fd_tcp_fin_received(tcp->state);
-    if (!error)
-        error = read_queue(fd, unread, &tcp->received);
-    if (!error)
-        error = read_sequence(fd, TCP_SEND_QUEUE, &tcp->send_sequence);
+    error =
+        get_level(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &tcp->send_sequence, sizeof(tcp->send_sequence));
     tcp->send_sequence -= kept + fin_sent;
-    if (!error)
-        error = read_queue(fd, kept, &tcp->written);
-    return error;
+    return error ? error : read_queue(fd, kept, &tcp->written);
 }
 
 static long read_parameters(long fd, struct fd_tcp *tcp)
@@ -210,7 +223,9 @@ static long hold(struct open_file *file)
     tcp->held = true;
     error = read_parameters(file->fd, tcp);
     if (!error)
-        error = read_queues(file->fd, tcp);
+        error = read_received(file->fd, tcp);
+    if (!error)
+        error = read_written(file->fd, tcp);
     if (!error) /* fd_catch_begin has asked for the local one */
         fd_socket_peer(file->fd, &file->socket.peer);
     return error;
@@ -384,6 +399,10 @@ static long build(long fd, const struct open_file *file)
     if (!error)
         error = fd_kernel(__NR_bind, (uint64_t)fd, fd_address_of(socket->local.bytes),
                           socket->local.length, 0);
+    /* The kernel reckons the size of what it sends when it connects, and not again when the options
+     * say what was agreed on: without this it would be 536 bytes for ever. */
+    if (!error)
+        error = set(fd, TCP_MAXSEG, OM_MAX(OM_MIN((int)tcp->segment, SEGMENT_MAX), SEGMENT_MIN));
     if (!error)
         error = fd_kernel(__NR_connect, (uint64_t)fd, fd_address_of(socket->peer.bytes),
                           socket->peer.length, 0);

@@ -61,9 +61,17 @@ class Client(threading.Thread):
     def end(self):
         pass
 
+    def tcp_info(self, offset):
+        return struct.unpack_from("=I", self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), offset)[0]
+
     def repeated(self):
         """Segments that this side has had to send again (tcpi_total_retrans)."""
-        return struct.unpack_from("=I", self.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 104), 100)[0]
+        return self.tcp_info(100)
+
+    def expect_large_segments(self):
+        """What the server sends is still cut as it was agreed on (tcpi_rcv_mss), not into 536 bytes."""
+        if self.tcp_info(20) < 1000:
+            raise Wrong("segments of %d bytes" % self.tcp_info(20))
 
 
 class Redis(Client):
@@ -148,6 +156,7 @@ class Http(Client):
     def turn(self):
         self.connection.request("GET", "/file")
         self.expect(self.connection.getresponse().read(), self.contents)
+        self.expect_large_segments()
 
 
 class Brief(Client):
