@@ -128,21 +128,16 @@ static uint64_t nops_at(const struct call_code *code, uint64_t first, uint64_t e
     return at - first;
 }
 
-/* Behind the function, if it does not run on into it: up to the next one nothing but nops.  The
- * first of them may have been taken by another site of this function. */
+/* Behind the function, if it does not run on into it: up to the next one nothing but nops. */
 static bool find_padding_behind(const struct call_code *code, const struct extent *function,
                                 struct call_site *site)
 {
-    uint64_t at = function->end;
-    struct insn insn;
+    uint64_t room = function->after - function->end;
 
-    while (at < function->after && insn_decode(code->bytes + at, function->after - at, &insn) &&
-           insn.kind == INSN_JUMP && insn.length == CALL_SITE_FAR_bytes)
-        at += insn.length;
-    if (function->after - at < CALL_SITE_FAR_bytes ||
-        nops_at(code, at, function->after) != function->after - at || !is_in_reach(site, at))
+    if (room < CALL_SITE_FAR_bytes || nops_at(code, function->end, function->after) != room ||
+        !is_in_reach(site, function->end))
         return false;
-    site->padding = at;
+    site->padding = function->end;
     return true;
 }
 

@@ -41,6 +41,7 @@ add_test(NAME unit-test_cards_avx2 COMMAND test_cards avx2)
 set_tests_properties(unit-test_cards unit-test_cards_avx2 PROPERTIES SKIP_RETURN_CODE 77)
 optmig_native_test(test_clock ${OPTMIG_NATIVE_BASE} enclave/clock.c)
 optmig_native_test(test_elf enclave/elf.c enclave/text.c)
+optmig_native_test(test_call_sites enclave/call_sites.c enclave/unwind.c enclave/insn.c)
 optmig_native_test(test_text enclave/string.c enclave/text.c enclave/page.c enclave/random.c enclave/lock.c
   enclave/log.c)
 optmig_native_test(test_vdso host/clock.c native_host.c)
