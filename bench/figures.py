@@ -145,8 +145,12 @@ def overhead_table(overhead):
     for name, one in overhead.get("system_calls", {}).items():
         rows.append([name.replace("_ns", ", ns"), "%.0f" % one["native"], "%.0f" % one["enclave"],
                      "x %.1f" % (one["enclave"] / one["native"])])
-    for name, one in overhead.get("redis", {}).items():
-        rows.append(["redis " + name + ", requests/s", "%.0f" % one["native"], "%.0f" % one["enclave"],
+    servers = [(server, name, one) for server in ("redis", "nginx", "sqlite")
+               for name, one in overhead.get(server, {}).items()]
+    for server, name, one in servers:
+        unit = "runs/s" if server == "sqlite" else "requests/s"
+        digits = 2 if server == "sqlite" else 0
+        rows.append(["%s %s, %s" % (server, name, unit), "%.*f" % (digits, one["native"]), "%.*f" % (digits, one["enclave"]),
                      "%.0f %%" % (100 * one["enclave"] / one["native"])])
     return grid(["not moving", "native", "enclave", ""], rows)
 

@@ -176,7 +176,8 @@ struct ecall_create {
     uint32_t privileged;   /* 1: may use userfaultfd for kernel faults */
     int32_t log_fd;        /* where app threads write log lines; -1: nowhere */
     uint32_t quiet;
-    uint32_t logged; /* 1: standard output and error are the log of the daemon */
+    uint32_t logged;       /* 1: standard output and error are the log of the daemon */
+    uint32_t has_fsgsbase; /* 1: the kernel lets programs use RDGSBASE (AT_HWCAP2) */
     char name[OM_NAME_MAX];
     uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */
     /* Program counters inside host/gate.S, see enclave/entry.S: an order to stop that arrives with
@@ -197,6 +198,7 @@ struct ecall_start {
     uint64_t sigmask;           /* that the first thread starts with */
     uint32_t tracker;           /* enum om_tracker: for its moves, unless another is asked for */
     uint32_t audit;             /* 1: moves by the barrier tracker are audited */
+    uint32_t slow_calls;        /* 1: every system call raises SIGSYS, none is patched */
     long result;                /* out: 0 or a negative errno */
     char reason[OM_REASON_MAX]; /* out: what is wrong with the executable */
 };

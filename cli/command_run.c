@@ -33,7 +33,7 @@ struct run_options {
     const char *name; /* NULL: the daemon or the program's name decides */
     const char *tracker;
     const char *log_level;
-    bool detach, audit;
+    bool detach, audit, slow_calls;
     const char *device;
     struct om_service services[OM_SERVICES_MAX]; /* their device is filled in last */
     uint32_t service_count;
@@ -46,6 +46,7 @@ static const struct option g_options[] = {
     {"detach", no_argument, NULL, 'd'},
     {"tracker", required_argument, NULL, 't'},
     {"audit", no_argument, NULL, 'A'},
+    {"slow-calls", no_argument, NULL, 'S'},
     {"platform", required_argument, NULL, 'p'},
     {"log-level", required_argument, NULL, 'l'},
     {"address", required_argument, NULL, 'a'},
@@ -81,6 +82,9 @@ static void apply(struct run_options *run, int option)
         break;
     case 'A':
         run->audit = true;
+        break;
+    case 'S':
+        run->slow_calls = true;
         break;
     case 'p':
         if (strcmp(optarg, "sim"))
@@ -193,6 +197,8 @@ static json_t *make_request(const struct run_options *run, const struct common_o
         json_object_set_new(request, "tracker", json_string(run->tracker));
     if (run->audit)
         json_object_set_new(request, "audit", json_true());
+    if (run->slow_calls)
+        json_object_set_new(request, "slow_calls", json_true());
     if (run->log_level)
         json_object_set_new(request, "log_level", json_string(run->log_level));
     if (common->quiet)
@@ -313,6 +319,8 @@ static _Noreturn void become_host(const struct run_options *run,
     }
     if (run->audit)
         argv[count++] = (char *)"--audit";
+    if (run->slow_calls)
+        argv[count++] = (char *)"--slow-calls";
     if (run->log_level) {
         argv[count++] = (char *)"--log-level";
         argv[count++] = (char *)run->log_level;

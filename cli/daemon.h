@@ -122,7 +122,8 @@ struct enclave {
     char name[OM_NAME_MAX];
     enum enclave_state state;
     enum om_tracker tracker;
-    bool audit;    /* its moves by the barrier tracker are audited */
+    bool audit; /* its moves by the barrier tracker are audited */
+    bool slow_calls;
     bool attached; /* started in a terminal by optmig run; not a child of the daemon */
     bool quiet;
     bool arriving;            /* runs here, but some of its memory is still on the way */

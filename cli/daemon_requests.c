@@ -254,6 +254,7 @@ static struct enclave *make_enclave(struct requester *requester, const json_t *r
     enclave = enclave_new(requester->daemon, name);
     enclave->tracker = (enum om_tracker)tracker_parse(tracker);
     enclave->audit = line_flag(request, "audit");
+    enclave->slow_calls = line_flag(request, "slow_calls");
     enclave->command = command_text(argv);
     enclave->quiet = line_flag(request, "quiet");
     return enclave;

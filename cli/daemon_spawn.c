@@ -106,6 +106,8 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
     }
     if (enclave->audit)
         args[count++] = (char *)"--audit";
+    if (enclave->slow_calls)
+        args[count++] = (char *)"--slow-calls";
     args[count++] = (char *)"--program";
     args[count++] = spawn->path;
     args[count++] = (char *)"--";

@@ -131,6 +131,7 @@ static const char *name_of(const struct area *area)
         [AREA_HEAP] = "heap",
         [AREA_STACK] = "stack",
         [AREA_VDSO] = "[vdso]",
+        [AREA_CALLS] = "[calls]",
     };
     const char *name = mm_area_name(area);
 

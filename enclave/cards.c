@@ -12,13 +12,12 @@
 #include <linux/mman.h>
 #include <linux/signal.h>
 
-#include "enclave/cpu_features.h"
+#include "enclave/card_scan.h"
 #include "enclave/signal.h"
 #include "enclave/tables.h"
 
 enum {
     WORD_CARDS = 8,
-    SCAN_BLOCK = 16, /* words that the vector scans look at in one step */
     RED_ZONE = 128,
     STACK_ROOM_MAX_bytes = 64 << 20,
     DIRECT_MAX_bytes = 16 << 20,
@@ -37,7 +36,8 @@ static bool is_foreign_code(const struct area *area)
     const struct barrier_state *barrier = &g_tables->barrier;
     bool inside = area->start >= barrier->code_start && area->end <= barrier->code_end;
 
-    if (!(area->prot & PROT_EXEC) || area->kind == AREA_VDSO || area->kind == AREA_STACK)
+    if (!(area->prot & PROT_EXEC) || area->kind == AREA_VDSO || area->kind == AREA_STACK ||
+        area->kind == AREA_CALLS)
         return false;
     return !inside || (area->prot & PROT_WRITE);
 }
@@ -86,54 +86,6 @@ void cards_mark(uint64_t start, uint64_t length)
 
 /* ---- the look ---- */
 
-/* Four words, wherever they lie. */
-typedef uint64_t quad __attribute__((vector_size(32), aligned(8), may_alias));
-
-/* Compiled twice below: with 32-byte registers, and with the 16-byte ones that every processor has.
- */
-__attribute__((always_inline)) static inline uint64_t skip_clean(const uint64_t *words, uint64_t at,
-                                                                 uint64_t end)
-{
-    for (; at + SCAN_BLOCK <= end; at += SCAN_BLOCK) {
-        const quad *block = (const quad *)(words + at);
-        quad any = (block[0] | block[1]) | (block[2] | block[3]);
-
-        if (any[0] | any[1] | any[2] | any[3])
-            break;
-    }
-    return at;
-}
-
-__attribute__((target("avx2"))) static uint64_t skip_clean_avx2(const uint64_t *words, uint64_t at,
-                                                                uint64_t end)
-{
-    return skip_clean(words, at, end);
-}
-
-static uint64_t skip_clean_sse2(const uint64_t *words, uint64_t at, uint64_t end)
-{
-    return skip_clean(words, at, end);
-}
-
-/* The first word in [at, end) that is not 0, or end. */
-static uint64_t next_word(const uint64_t *words, uint64_t at, uint64_t end)
-{
-    static int avx2 = -1;
-
-    if (avx2 < 0)
-        avx2 = cpu_has_avx2();
-    while (at < end) {
-        uint64_t block_end;
-
-        at = avx2 ? skip_clean_avx2(words, at, end) : skip_clean_sse2(words, at, end);
-        /* A block in which there is something, or the rest that is shorter than one. */
-        for (block_end = OM_MIN(end, at + SCAN_BLOCK); at < block_end; at++)
-            if (__atomic_load_n(&words[at], __ATOMIC_RELAXED))
-                return at;
-    }
-    return end;
-}
-
 /* The bytes of word `index` that stand for pages in [first, end). */
 static uint64_t bytes_within(uint64_t index, uint64_t first, uint64_t end)
 {
@@ -177,8 +129,8 @@ uint32_t cards_collect(uint64_t start, uint64_t *end, bool clear, struct om_regi
     uint64_t words_end = (stop + WORD_CARDS - 1) / WORD_CARDS;
     uint32_t count = 0;
 
-    for (uint64_t w = next_word(words, first / WORD_CARDS, words_end); w < words_end;
-         w = next_word(words, w + 1, words_end)) {
+    for (uint64_t w = card_next_word(words, first / WORD_CARDS, words_end); w < words_end;
+         w = card_next_word(words, w + 1, words_end)) {
         uint64_t marks;
 
         if (count + WORD_CARDS > capacity) {
@@ -202,8 +154,8 @@ void cards_clear(uint64_t start, uint64_t end)
     uint64_t first = start >> CARD_SHIFT, stop = end >> CARD_SHIFT;
     uint64_t words_end = (stop + WORD_CARDS - 1) / WORD_CARDS;
 
-    for (uint64_t w = next_word(words, first / WORD_CARDS, words_end); w < words_end;
-         w = next_word(words, w + 1, words_end))
+    for (uint64_t w = card_next_word(words, first / WORD_CARDS, words_end); w < words_end;
+         w = card_next_word(words, w + 1, words_end))
         (void)take_word(&words[w], bytes_within(w, first, stop), true);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }

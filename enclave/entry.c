@@ -70,6 +70,7 @@ static long create(const struct ecall_create *untrusted)
         .privileged = arg.privileged,
         .quiet = arg.quiet,
         .logged = arg.logged,
+        .has_fsgsbase = arg.has_fsgsbase != 0,
     };
     memcpy(g_facts.measurement, arg.measurement, 32);
     name_copy(g_facts.name, arg.name, sizeof(g_facts.name));
@@ -115,6 +116,7 @@ static long start(struct ecall_start *start)
     remember_command(start);
     g_tables->barrier.tracker = OM_MIN(program.tracker, (uint32_t)OM_TRACKER_BARRIER);
     g_tables->barrier.audit = start->audit != 0;
+    g_tables->fast_calls = !start->slow_calls;
     fd_table_create();
     signal_state_create();
     result = fd_services_begin(start->services, start->service_count, start->reason,

@@ -15,6 +15,7 @@
 #include <linux/mman.h>
 #include <linux/stat.h>
 
+#include "enclave/fast_calls.h"
 #include "enclave/tables.h"
 
 enum { NOTES_MAX_bytes = 1 << 20 };
@@ -233,6 +234,9 @@ static long map_file_part(const struct source *source, const struct elf_segment 
                              OM_ALIGN_DOWN(segment->file_offset, OM_PAGE_SIZE));
     if (error)
         return error;
+    if (segment->prot & PROT_EXEC)
+        fast_calls_patch(start, end - start, source->fd,
+                         OM_ALIGN_DOWN(segment->file_offset, OM_PAGE_SIZE));
     if (segment->memory_size > segment->file_size)
         memset((void *)file_end, 0, end - file_end);
     *out_end = end;

@@ -479,7 +479,8 @@ long mm_discard(uint64_t start, uint64_t length)
 
         if (area->start > at)
             error = -ENOMEM;
-        if (area->kind != AREA_FILE && area->kind != AREA_VDSO && area->kind != AREA_CARDS)
+        if (area->kind != AREA_FILE && area->kind != AREA_VDSO && area->kind != AREA_CALLS &&
+            area->kind != AREA_CARDS)
             kernel_discard(OM_MAX(area->start, start), OM_MIN(area->end, end));
         at = area->end;
     }

@@ -20,6 +20,7 @@ enum area_kind {
     AREA_HEAP,  /* brk */
     AREA_STACK, /* of the first thread */
     AREA_VDSO,
+    AREA_CALLS, /* trampolines (fast_calls.h) */
     AREA_CARDS, /* card table and poll page of an instrumented program: contents never move */
 };
 

@@ -35,7 +35,8 @@ struct host_facts {
     uint32_t log_level;
     bool privileged;
     bool quiet;
-    bool logged; /* standard output and error are the log of the daemon */
+    bool has_fsgsbase; /* programs may read and write GS (AT_HWCAP2) */
+    bool logged;       /* standard output and error are the log of the daemon */
     uint8_t measurement[32];
     uint8_t random_key[32]; /* never leaves */
     char name[OM_NAME_MAX]; /* of the enclave, for log lines */

@@ -25,6 +25,7 @@
 
 #include "enclave/access.h"
 #include "enclave/entry.h"
+#include "enclave/fast_calls.h"
 #include "enclave/guard.h"
 #include "enclave/safepoint.h"
 #include "enclave/signal_frame.h"
@@ -252,7 +253,7 @@ void signal_leave(struct ucontext_frame *frame)
 
 /* ---- system calls ---- */
 
-static void syscall_finish(struct call *call, long result)
+void signal_syscall_finish(struct call *call, long result)
 {
     struct sigcontext *regs = &call->uc->uc_mcontext;
 
@@ -267,7 +268,7 @@ static void syscall_finish(struct call *call, long result)
     /* As if the thread were about to make the call: here after the stop, or at the destination.  If
      * a handler comes first, deliver() has syscall_before_handler() decide between that and EINTR.
      */
-    regs->rip -= 2;
+    regs->rip -= SYSCALL_INSTRUCTION_BYTES;
     regs->rax = (uint64_t)call->nr;
 }
 
@@ -277,11 +278,13 @@ static void handle_syscall(struct ucontext *uc)
     struct call call = {
         .thread = thread_current(),
         .uc = uc,
+        .pc = regs->rip - SYSCALL_INSTRUCTION_BYTES,
         .nr = (long)(int)regs->rax,
         .args = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
     };
 
-    syscall_finish(&call, syscall_dispatch(&call));
+    fast_calls_learn(uc);
+    signal_syscall_finish(&call, syscall_dispatch(&call));
 }
 
 /* ---- the handler ---- */
@@ -301,7 +304,10 @@ static void close_windows(struct ucontext *uc)
 {
     uint64_t *pc = (uint64_t *)&uc->uc_mcontext.rip;
 
-    if (in_range(*pc, g_gate.blocking_begin, g_gate.blocking_end))
+    if (in_range(*pc, (uint64_t)fast_call_leave_begin, (uint64_t)fast_call_leave_end)) {
+        *pc = (uint64_t)fast_call_leave_begin;
+        uc->uc_mcontext.rsp = fast_calls_stack(thread_current());
+    } else if (in_range(*pc, g_gate.blocking_begin, g_gate.blocking_end))
         *pc = g_gate.blocking_cancel;
     else if (in_range(*pc, (uint64_t)signal_leave_begin, (uint64_t)signal_leave_end) ||
              in_range(*pc, g_gate.sigreturn_begin, g_gate.sigreturn_end))

@@ -52,6 +52,9 @@ bool signal_pending_pop(struct thread *thread, uint64_t mask, siginfo_t *out_inf
 /* Ids that the kernel put into a signal become the program's own. */
 void signal_info_translate(siginfo_t *info);
 
+/* Writes the result of a call into its registers; CALL_INTERRUPTED: it is to be made again. */
+void signal_syscall_finish(struct call *call, long result);
+
 void signal_state_create(void); /* the table from what the host process inherited */
 void signal_install_one(int number);
 void signal_install_all(

@@ -22,6 +22,7 @@
 #include <linux/signal.h>
 #include <linux/time.h>
 
+#include "enclave/fast_calls.h"
 #include "enclave/safepoint.h"
 #include "enclave/signal.h"
 #include "enclave/tables.h"
@@ -64,7 +65,7 @@ static void save_state(struct thread *thread, const struct ucontext *uc)
     thread->cpu.regs = uc->uc_mcontext;
     thread->cpu.sigmask = uc->uc_sigmask;
     thread->cpu.fs_base = base_register(ARCH_GET_FS);
-    thread->cpu.gs_base = base_register(ARCH_GET_GS);
+    thread->cpu.gs_base = fast_calls_gs_of_program(base_register(ARCH_GET_GS));
     thread->cpu.xsave_size = xsave_area_size(uc);
     if (thread->cpu.xsave_size && vectors != thread->xsave)
         memcpy(thread->xsave, vectors, thread->cpu.xsave_size);

@@ -3,12 +3,10 @@
  * The functions that compilers call by themselves, those that a fortified object (libbearssl.a)
  * calls in their place, and the few string functions of the runtime.  text.c has formatting.
  *
- * Runtime code runs in signal handlers whose frame holds the program's vector state, so SSE is free
- * to use.  Long copies use rep movsb, which is the fastest on every CPU that has ERMS.
- * Built with -fno-tree-loop-distribute-patterns: a loop here must not become a call to itself.
+ * No vector registers: they may be the program's (fast_calls.h).  Long copies use rep movsb, which
+ * is the fastest on every CPU that has ERMS. Built with -fno-tree-loop-distribute-patterns: a loop
+ * here must not become a call to itself.
  */
-#include <emmintrin.h>
-
 #include "enclave/runtime.h"
 
 /* Of fortified objects; the compiler names them. */
@@ -48,20 +46,30 @@ static void copy_small(uint8_t *to, const uint8_t *from, size_t length)
     }
 }
 
-static __m128i load(const uint8_t *from)
+/* 16 bytes. */
+struct pair {
+    uint64_t low, high;
+};
+
+static struct pair load(const uint8_t *from)
 {
-    return _mm_loadu_si128((const __m128i *)(const void *)from);
+    struct pair value;
+
+    __builtin_memcpy(&value.low, from, 8);
+    __builtin_memcpy(&value.high, from + 8, 8);
+    return value;
 }
 
-static void store(uint8_t *to, __m128i value)
+static void store(uint8_t *to, struct pair value)
 {
-    _mm_storeu_si128((__m128i *)(void *)to, value);
+    __builtin_memcpy(to, &value.low, 8);
+    __builtin_memcpy(to + 8, &value.high, 8);
 }
 
 /* 16 bytes or more, ascending; the last 16 bytes are loaded before anything is stored. */
 static void copy_up(uint8_t *to, const uint8_t *from, size_t length)
 {
-    __m128i last = load(from + length - 16);
+    struct pair last = load(from + length - 16);
     uint8_t *end = to + length - 16;
 
     for (; to < end; to += 16, from += 16)
@@ -72,7 +80,7 @@ static void copy_up(uint8_t *to, const uint8_t *from, size_t length)
 /* The same, descending. */
 static void copy_down(uint8_t *to, const uint8_t *from, size_t length)
 {
-    __m128i first = load(from);
+    struct pair first = load(from);
 
     for (size_t left = length; left > 16; left -= 16)
         store(to + left - 16, load(from + left - 16));

@@ -14,6 +14,7 @@
 #include <linux/mman.h>
 #include <linux/stat.h>
 
+#include "enclave/fast_calls.h"
 #include "enclave/file_copy.h"
 #include "enclave/guard.h"
 #include "enclave/tables.h"
@@ -218,28 +219,47 @@ static long fill(struct call *call, const struct mapping *mapping, uint64_t star
 
     guard_open(call->thread, start, mapping->length);
     error = mm_read_file(start, mapping->length, mapping->fd, mapping->offset);
+    if (!error && mapping->prot & PROT_EXEC)
+        fast_calls_patch(start, mapping->length, mapping->fd, mapping->offset);
     guard_close(call->thread);
     if (!error && mapping->prot != (PROT_READ | PROT_WRITE))
         error = mm_protect(start, mapping->length, mapping->prot);
     if (error)
         (void)mm_unmap(start, mapping->length);
-    else if (!(mapping->prot & PROT_WRITE))
+    else if (!(mapping->prot & (PROT_WRITE | PROT_EXEC)))
         file_copy_note(&copy);
     return error;
 }
 
+/* Code, which is there already, becomes executable: the last moment at which it may be changed. */
+static long make_executable(struct call *call, const struct mapping *mapping)
+{
+    uint64_t start = mapping->address, length = mapping->length;
+    long error = mm_protect(start, length, PROT_READ | PROT_WRITE);
+
+    file_copy_forget(start, length);
+    if (error)
+        return error;
+    guard_open(call->thread, start, length);
+    fast_calls_patch(start, length, mapping->fd, mapping->offset);
+    guard_close(call->thread);
+    return mm_protect(start, length, mapping->prot);
+}
+
 /* Over memory that holds just these bytes already.  As file_copy_reuse. */
-static long map_again(const struct mapping *mapping)
+static long map_again(struct call *call, const struct mapping *mapping)
 {
     const struct file_copy wanted = copy_of(mapping, mapping->address);
 
     if (!(mapping->flags & MAP_FIXED) || mapping->address % OM_PAGE_SIZE)
         return 0;
     if (mapping->fd >= 0 && !(mapping->flags & MAP_FIXED_NOREPLACE)) {
-        long result = file_copy_reuse(&wanted);
+        long result = file_copy_reuse(&wanted), error = 0;
 
+        if (result > 0 && mapping->prot & PROT_EXEC && g_tables->fast_calls)
+            error = make_executable(call, mapping);
         if (result)
-            return result;
+            return error ? error : result;
     }
     file_copy_forget(mapping->address, mapping->length);
     return 0;
@@ -274,7 +294,7 @@ long sys_mmap(struct call *call)
     long result = check_mapping(&mapping);
 
     if (result == 0)
-        result = map_again(&mapping);
+        result = map_again(call, &mapping);
     if (result == 0)
         return map_new(call, &mapping);
     return result < 0 ? result : (long)mapping.address;

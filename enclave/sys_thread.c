@@ -10,6 +10,7 @@
 #include <asm/unistd.h>
 #include <linux/sched.h>
 
+#include "enclave/fast_calls.h"
 #include "enclave/signal.h"
 #include "enclave/stop.h"
 #include "enclave/tables.h"
@@ -125,7 +126,7 @@ long sys_clone(struct call *call)
     child->cpu.sigmask = call->uc->uc_sigmask;
     child->faults_blocked = call->thread->faults_blocked;
     child->cpu.fs_base = flags & CLONE_SETTLS ? tls : base_register(ARCH_GET_FS);
-    child->cpu.gs_base = base_register(ARCH_GET_GS);
+    child->cpu.gs_base = fast_calls_gs_of_program(base_register(ARCH_GET_GS));
     child->clear_child_tid = flags & CLONE_CHILD_CLEARTID ? child_tid : 0;
     memcpy(child->name, call->thread->name, sizeof(child->name));
     inherit_vector_state(child, call->uc);
@@ -274,11 +275,13 @@ long sys_arch_prctl(struct call *call)
 
     switch (code) {
     case ARCH_SET_FS:
-    case ARCH_SET_GS:
         return host_syscall(__NR_arch_prctl, code, call->args[1], 0, 0, 0, 0);
+    case ARCH_SET_GS:
+        base = fast_calls_gs_of_thread(call->thread, call->args[1]);
+        return host_syscall(__NR_arch_prctl, code, base, 0, 0, 0, 0);
     case ARCH_GET_FS:
     case ARCH_GET_GS:
-        base = base_register((int)code);
+        base = fast_calls_gs_of_program(base_register((int)code));
         return copy_to_program(call->args[1], &base, 8);
     default:
         return -EINVAL; /* CET and the like: glibc takes that for "not there". */

@@ -16,8 +16,6 @@
 #include "enclave/sys_wait.h"
 #include "enclave/syscall_table.h"
 
-enum { SYSCALL_INSTRUCTION_BYTES = 2 };
-
 /* ---- calls that are not supported ---- */
 
 enum { NAMED_WORDS = (SYSCALL_NUMBERS + 63) / 64 };
@@ -115,15 +113,10 @@ void syscall_before_handler(struct thread *thread, struct ucontext *uc, bool res
 
 /* ---- deadlines ---- */
 
-static uint64_t call_pc(const struct call *call)
-{
-    return call->uc->uc_mcontext.rip - SYSCALL_INSTRUCTION_BYTES;
-}
-
 static bool is_kept_attempt(const struct call *call)
 {
     const struct thread *thread = call->thread;
-    return thread->restart_pc == call_pc(call) && thread->restart_nr == call->nr;
+    return thread->restart_pc == call->pc && thread->restart_nr == call->nr;
 }
 
 uint64_t call_deadline(struct call *call, int64_t timeout_ns)
@@ -137,7 +130,7 @@ uint64_t call_deadline(struct call *call, int64_t timeout_ns)
     uint64_t end = now + (uint64_t)timeout_ns;
     thread->restart_deadline_ns = end < now ? UINT64_MAX : end;
     thread->restart_nr = call->nr;
-    thread->restart_pc = call_pc(call);
+    thread->restart_pc = call->pc;
     return thread->restart_deadline_ns;
 }
 
@@ -211,7 +204,7 @@ static void keep_attempt(struct call *call)
 {
     if (is_kept_attempt(call) || syscall_restart_kind_of(call) == RESTART_ALWAYS)
         return;
-    call->thread->restart_pc = call_pc(call);
+    call->thread->restart_pc = call->pc;
     call->thread->restart_nr = call->nr;
     call->thread->restart_deadline_ns = UINT64_MAX;
 }

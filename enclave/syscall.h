@@ -15,9 +15,13 @@ enum {
     CALL_REGISTERS_SET = -701, /* the handler has set the program's registers itself */
 };
 
+/* The length of `syscall`. */
+enum { SYSCALL_INSTRUCTION_BYTES = 2 };
+
 struct call {
     struct thread *thread;
     struct ucontext *uc; /* of the SIGSYS frame: the program's registers, mask and vector state */
+    uint64_t pc;         /* address of the syscall instruction */
     long nr;
     uint64_t args[6];
     bool not_made; /* by call_blocking: it was cancelled before the host made the call */

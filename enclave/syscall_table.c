@@ -168,3 +168,14 @@ const struct syscall_row *syscall_row(long nr)
         return NULL;
     return &c_rows[nr];
 }
+
+static const bool c_fast[SYSCALL_NUMBERS] = {
+#define FAST(number, call) [number] = true,
+#include "enclave/fast_calls.def"
+#undef FAST
+};
+
+bool syscall_is_fast(long nr)
+{
+    return (unsigned long)nr < SYSCALL_NUMBERS && c_fast[nr];
+}

@@ -59,6 +59,7 @@ struct syscall_row {
 };
 
 const struct syscall_row *syscall_row(long nr); /* NULL: no row */
+bool syscall_is_fast(long nr);                  /* fast_calls.def */
 
 /* Sizes of the structures that rows name.  syscall_table.c compares them with the kernel's headers.
  */

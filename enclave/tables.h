@@ -30,7 +30,7 @@ struct tables {
     struct fd_state fds;
     struct timer_state timers;
     uint32_t receive_timeouts; /* some socket has had one (receive_timeout.c) */
-    uint32_t reserved;
+    uint32_t fast_calls;       /* code that is mapped is patched (fast_calls.h) */
     struct process_state process;
     struct barrier_state barrier;
     struct mm_state mm;

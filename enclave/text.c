@@ -1,10 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Strings that are ours rather than the compiler's: bounded copies, a small printf, and the test
- * for a page of zeros that pre-copy makes of every page.
+ * Strings that are ours rather than the compiler's: bounded copies and a small printf.
  */
-#include <emmintrin.h>
-
 #include "enclave/runtime.h"
 
 size_t str_copy(char *to, const char *from, size_t capacity)
@@ -18,21 +15,6 @@ size_t str_copy(char *to, const char *from, size_t capacity)
         to[part] = 0;
     }
     return length;
-}
-
-bool page_is_zero(const void *page)
-{
-    const __m128i *at = page, *end = at + OM_PAGE_SIZE / sizeof(*at);
-    const __m128i zero = _mm_setzero_si128();
-
-    for (; at < end; at += 4) {
-        __m128i any = _mm_or_si128(_mm_or_si128(_mm_load_si128(at), _mm_load_si128(at + 1)),
-                                   _mm_or_si128(_mm_load_si128(at + 2), _mm_load_si128(at + 3)));
-
-        if (_mm_movemask_epi8(_mm_cmpeq_epi8(any, zero)) != 0xffff)
-            return false;
-    }
-    return true;
 }
 
 struct sink {

@@ -13,6 +13,7 @@
 #include <linux/prctl.h>
 #include <linux/signal.h>
 
+#include "enclave/fast_calls.h"
 #include "enclave/guard.h"
 #include "enclave/offsets.h"
 #include "enclave/process.h"
@@ -127,8 +128,8 @@ static void thread_main(void *argument)
     struct thread *thread = argument;
 
     host_syscall(__NR_arch_prctl, ARCH_SET_FS, thread->cpu.fs_base, 0, 0, 0, 0);
-    if (thread->cpu.gs_base)
-        host_syscall(__NR_arch_prctl, ARCH_SET_GS, thread->cpu.gs_base, 0, 0, 0, 0);
+    host_syscall(__NR_arch_prctl, ARCH_SET_GS, fast_calls_gs_of_thread(thread, thread->cpu.gs_base),
+                 0, 0, 0, 0);
     if (thread->name[0])
         host_syscall(__NR_prctl, PR_SET_NAME, (uint64_t)thread->name, 0, 0, 0, 0);
     if (thread->restored && process_restore_thread()) {

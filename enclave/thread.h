@@ -41,6 +41,16 @@ struct cpu_state {
     uint32_t reserved;
 };
 
+/* What the program has in its registers during a call without a signal (fast_calls.S). */
+struct fast_call {
+    uint64_t rdi, rsi, rdx, r10, r8, r9, rsp;
+    uint64_t flags;       /* as lahf and seto give them */
+    const uint64_t *site; /* address of the system call, and its number; program memory */
+    uint64_t result;
+    uint64_t rbx, rbp, r12, r13, r14, r15; /* written down for fast_call_leave only */
+    uint64_t interrupted;                  /* the call is to be made again */
+};
+
 enum { ATTENTION_STOP = 1, ATTENTION_SIGNAL = 2 };
 
 enum thread_state { THREAD_FREE = 0, THREAD_STARTING, THREAD_LIVE, THREAD_EXITING };
@@ -56,6 +66,7 @@ struct thread {
     volatile uint64_t pending_late; /* signals sent to it by other threads since then; bit n-1 */
     struct lock signal_lock;        /* between who sends it a signal and its parking */
     uint32_t reserved;
+    struct fast_call fast;
     uint64_t faults_blocked; /* SIGSEGV, SIGBUS: blocked by the program, though not in the kernel */
     uint32_t restored;       /* the kernel thread was made for a thread that was moved here */
     uint32_t pending_count;

@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <time.h>
@@ -26,7 +27,7 @@
 #include "host/service.h"
 #include "host/track.h"
 
-enum { HOST_FDS = 64, FD_LIMIT_MAX = 1 << 20 };
+enum { HOST_FDS = 64, FD_LIMIT_MAX = 1 << 20, HWCAP2_FSGSBASE_BIT = 2 };
 
 static struct {
     uint64_t entry;
@@ -36,7 +37,7 @@ static struct {
     int log_fd;
     enum om_log_level log_level;
     enum om_tracker tracker;
-    bool audit;
+    bool audit, slow_calls;
 } g_enclave = {.log_fd = -1};
 
 #define OCALL(type, name, parameters) .name = host_##name,
@@ -130,6 +131,7 @@ static int create(const struct enclave_options *options, const uint8_t measureme
         .log_fd = g_enclave.log_fd,
         .quiet = options->quiet,
         .logged = options->logged,
+        .has_fsgsbase = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0,
         .blocking_begin = (uint64_t)host_gate_blocking_begin,
         .blocking_end = (uint64_t)host_gate_blocking_end,
         .blocking_cancel = (uint64_t)host_gate_blocking_cancel,
@@ -176,6 +178,7 @@ int enclave_create(const struct enclave_options *options, char reason[OM_REASON_
     g_enclave.log_level = options->log_level;
     g_enclave.tracker = options->tracker;
     g_enclave.audit = options->audit;
+    g_enclave.slow_calls = options->slow_calls;
     if (options->log_fd >= 0)
         g_enclave.log_fd = fcntl(options->log_fd, F_DUPFD_CLOEXEC, g_enclave.host_fd_base);
     find_runtime(options, path);
@@ -201,6 +204,7 @@ int enclave_start(const char *path, char *const argv[], char *const envp[], cons
         .cwd = cwd,
         .tracker = g_enclave.tracker,
         .audit = g_enclave.audit,
+        .slow_calls = g_enclave.slow_calls,
         .services = services,
         .service_count = service_count,
     };

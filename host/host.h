@@ -21,6 +21,7 @@ struct enclave_options {
     enum om_log_level log_level;
     enum om_tracker tracker; /* of its moves, unless another is asked for */
     bool audit;
+    bool slow_calls; /* no system call is patched */
 };
 
 /* Makes ELRANGE, loads and measures the runtime.  Once, before any thread is made.  0 or -1 and a

@@ -242,11 +242,12 @@ other() {
 # ---- victims ----
 # Their directory is $CASE/NAME; HERE names the daemon that has it.
 
-launch() { # NAME PROGRAM [arguments]; on alpha
+launch() { # NAME PROGRAM [arguments]; on alpha, with $RUN_OPTIONS
     local name=$1 program=$2
     shift 2
     mkdir -p "$CASE/$name"
-    alpha run --name "$name" --detach -- "$VICTIMS/$program" "dir=$CASE/$name" "$@" ||
+    # shellcheck disable=SC2086
+    alpha run --name "$name" --detach ${RUN_OPTIONS:-} -- "$VICTIMS/$program" "dir=$CASE/$name" "$@" ||
         complain "optmig run of $program"
     HERE=alpha
     CHECKS=0

@@ -13,8 +13,8 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_compile_options(move-string PRIVATE -fno-tree-loop-distribute-patterns)
 endif()
 
-set(OPTMIG_MOVE_PARTS audit cards cpu_features guard local lock log mm mm_layout move_in move_out move_role pager
-  pageset place platform/sim random safepoint sealed source text
+set(OPTMIG_MOVE_PARTS audit cards card_scan cpu_features guard local lock log mm mm_layout move_in move_out move_role pager
+  page pageset place platform/sim random safepoint sealed source text
   tracker)
 list(TRANSFORM OPTMIG_MOVE_PARTS PREPEND ${CMAKE_SOURCE_DIR}/enclave/)
 list(TRANSFORM OPTMIG_MOVE_PARTS APPEND .c)

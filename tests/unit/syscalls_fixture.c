@@ -225,7 +225,10 @@ int fixture_reset(void **state)
 
 long fixture_call(long nr, const uint64_t args[6])
 {
-    struct call call = {.thread = g_fixture.thread, .uc = &g_fixture.uc, .nr = nr};
+    struct call call = {.thread = g_fixture.thread,
+                        .uc = &g_fixture.uc,
+                        .pc = g_fixture.uc.uc_mcontext.rip - 2,
+                        .nr = nr};
     memcpy(call.args, args, sizeof call.args);
     return syscall_dispatch(&call);
 }

@@ -46,6 +46,9 @@ enum {
 #include "enclave/syscalls.def"
 #undef SYSCALL
 #undef REFUSED
+#define FAST(number, name) _Static_assert(number == __NR_##name, #name);
+#include "enclave/fast_calls.def"
+#undef FAST
 
 /* Each row once, in the order of the table. */
 static const struct {

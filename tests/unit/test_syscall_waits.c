@@ -212,7 +212,8 @@ static void test_time_left_after_a_signal(void **state)
     (void)state;
     for (size_t i = 0; i < OM_ARRAY_LENGTH(rows); i++) {
         uint64_t time = fixture_timespec(AT_TIME, SIXTEEN_SECONDS, 0);
-        struct call call = {.thread = g_fixture.thread, .uc = &g_fixture.uc, .nr = rows[i].nr};
+        struct call call = {
+            .thread = g_fixture.thread, .uc = &g_fixture.uc, .pc = FIXTURE_PC, .nr = rows[i].nr};
         call.args[rows[i].nr == __NR_clock_nanosleep ? 2 : 0] =
             rows[i].nr == __NR_nanosleep || rows[i].nr == __NR_clock_nanosleep ? time : 0;
         call.args[rows[i].argument] = time;
@@ -230,6 +231,7 @@ static void test_time_left_after_a_signal(void **state)
     uint64_t time = fixture_timespec(AT_TIME, 2000, 0);
     struct call call = {.thread = g_fixture.thread,
                         .uc = &g_fixture.uc,
+                        .pc = FIXTURE_PC,
                         .nr = __NR_clock_nanosleep,
                         .args = {CLOCK_MONOTONIC, TIMER_ABSTIME, time, time}};
     assert_int_equal(syscall_dispatch(&call), CALL_INTERRUPTED);
@@ -295,6 +297,7 @@ static void test_a_read_that_was_not_made_gives_no_eintr(void **state)
 {
     struct call call = {.thread = g_fixture.thread,
                         .uc = &g_fixture.uc,
+                        .pc = FIXTURE_PC,
                         .nr = __NR_read,
                         .args = {3, fixture_address(0), 10}};
     (void)state;
@@ -308,7 +311,7 @@ static void test_a_read_that_was_not_made_gives_no_eintr(void **state)
     assert_int_equal(syscall_restart_kind_of(&call), RESTART_IF_FLAG);
     assert_int_equal(g_fixture.thread->restart_pc, FIXTURE_PC);
     /* A wait ends all the same. */
-    call = (struct call){.thread = call.thread, .uc = call.uc, .nr = __NR_poll};
+    call = (struct call){.thread = call.thread, .uc = call.uc, .pc = call.pc, .nr = __NR_poll};
     g_fixture.answer = -OM_ECANCELLED;
     assert_int_equal(syscall_dispatch(&call), CALL_INTERRUPTED);
     assert_int_equal(syscall_restart_kind_of(&call), RESTART_NEVER);
@@ -319,6 +322,7 @@ static void test_a_futex_with_a_timeout_never_restarts(void **state)
 {
     struct call call = {.thread = g_fixture.thread,
                         .uc = &g_fixture.uc,
+                        .pc = FIXTURE_PC,
                         .nr = __NR_futex,
                         .args = {fixture_address(0), FUTEX_WAIT_PRIVATE, 0, 0}};
     (void)state;
