@@ -304,10 +304,21 @@ void fd_address_text(const struct fd_address *address, char *out, size_t capacit
 
 /* ---- the stop ---- */
 
+/* Sockets share a port only with those of the same user, and a server may have changed its own. */
+static uint32_t owner_of(long fd)
+{
+    struct stat status;
+
+    return fd_kernel(__NR_fstat, (uint64_t)fd, fd_address_of(&status), 0, 0) == 0 ? status.st_uid
+                                                                                  : 0;
+}
+
 long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
 {
     struct fd_socket *socket = &file->socket;
 
+    if (!fd_socket_is_tcp_connection(file))
+        socket->owner = owner_of(file->fd);
     if (file->kind == FD_LISTENER)
         return 0; /* fd_backlog.c */
     if (!fd_socket_is_connection(socket)) {
@@ -384,9 +395,14 @@ static void unshare(long fd, const struct open_file *file)
 
 static long create(const struct open_file *file, uint32_t flags)
 {
-    return fd_kernel(__NR_socket, (uint64_t)file->socket.domain,
-                     (uint64_t)file->socket.type | (flags & O_NONBLOCK),
-                     (uint64_t)file->socket.protocol, 0);
+    enum { NO_GROUP = -1 };
+    long fd = fd_kernel(__NR_socket, (uint64_t)file->socket.domain,
+                        (uint64_t)file->socket.type | (flags & O_NONBLOCK),
+                        (uint64_t)file->socket.protocol, 0);
+
+    if (fd >= 0 && file->socket.owner)
+        fd_kernel(__NR_fchown, (uint64_t)fd, file->socket.owner, (uint64_t)NO_GROUP, 0);
+    return fd;
 }
 
 static long listen_again(long fd, const struct open_file *file)

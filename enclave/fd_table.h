@@ -116,6 +116,7 @@ struct fd_socket {
     uint8_t option_lost; /* one was too long to be recorded */
     uint8_t empty_seen;  /* FD_SOCKETPAIR: empty messages that a capture has looked at may wait */
     int32_t backlog;     /* FD_LISTENER */
+    uint32_t owner;      /* user id; valid after capture */
     uint32_t path_mode;  /* of a unix socket's file; valid after prepare */
     uint32_t first_option;
     uint32_t other;          /* FD_SOCKETPAIR: the other end; 0: closed */
