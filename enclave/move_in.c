@@ -170,6 +170,7 @@ static long restore_threads(void)
 
     signal_install_all();
     process_restore();
+    shared_files_restore();
     error = stop_restore_threads();
     if (error)
         return fail(error, "threads cannot be made here: error %ld", -error);

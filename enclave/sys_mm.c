@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The program's memory calls, on top of mm.c.  A file mapping is a private copy of the file's
- * bytes, read when it is made: what other processes write to the file later is not seen, and memory
- * past the end of the file is zero instead of a SIGBUS.  Shared writable mappings of files are
- * refused.
+ * bytes, read when it is made: what other processes write to the file later is not seen (what the
+ * program itself writes is: shared_files.h), and memory past the end of the file is zero instead of
+ * a SIGBUS.  Shared writable mappings of files are refused.
  *
  * While a file is read into new memory the map says that the memory is writable, so that whoever
  * collects written pages looks at it; the protection that was asked for comes afterwards.
@@ -211,6 +211,13 @@ static struct file_copy copy_of(const struct mapping *mapping, uint64_t start)
     };
 }
 
+/* What was known about the contents of memory that goes away. */
+static void forget_files(uint64_t start, uint64_t length)
+{
+    file_copy_forget(start, length);
+    shared_files_forget(start, length);
+}
+
 /* The memory is mapped writable: reads the file, then sets the protection. */
 static long fill(struct call *call, const struct mapping *mapping, uint64_t start)
 {
@@ -228,6 +235,17 @@ static long fill(struct call *call, const struct mapping *mapping, uint64_t star
         (void)mm_unmap(start, mapping->length);
     else if (!(mapping->prot & (PROT_WRITE | PROT_EXEC)))
         file_copy_note(&copy);
+    return error;
+}
+
+static long note_shared(const struct mapping *mapping, uint64_t start)
+{
+    long error = is_shared(mapping)
+                     ? shared_files_note(start, mapping->length, mapping->offset, &mapping->file)
+                     : 0;
+
+    if (error)
+        (void)mm_unmap(start, mapping->length);
     return error;
 }
 
@@ -256,12 +274,14 @@ static long map_again(struct call *call, const struct mapping *mapping)
     if (mapping->fd >= 0 && !(mapping->flags & MAP_FIXED_NOREPLACE)) {
         long result = file_copy_reuse(&wanted), error = 0;
 
-        if (result > 0 && mapping->prot & PROT_EXEC && g_tables->fast_calls)
+        if (result > 0 && mapping->prot & PROT_EXEC && !is_shared(mapping))
             error = make_executable(call, mapping);
+        if (result > 0 && !error)
+            error = note_shared(mapping, mapping->address);
         if (result)
             return error ? error : result;
     }
-    file_copy_forget(mapping->address, mapping->length);
+    forget_files(mapping->address, mapping->length);
     return 0;
 }
 
@@ -273,9 +293,11 @@ static long map_new(struct call *call, const struct mapping *mapping)
 
     if (address < 0)
         return address;
-    if (!anonymous)
+    if (!anonymous) {
         error = fill(call, mapping, (uint64_t)address);
-    else if (mapping->flags & (MAP_POPULATE | MAP_LOCKED))
+        if (!error)
+            error = note_shared(mapping, (uint64_t)address);
+    } else if (mapping->flags & (MAP_POPULATE | MAP_LOCKED))
         populate((uint64_t)address, mapping->length, mapping->prot);
     return error ? error : address;
 }
@@ -302,7 +324,7 @@ long sys_mmap(struct call *call)
 
 long sys_munmap(struct call *call)
 {
-    file_copy_forget(call->args[0], call->args[1]);
+    forget_files(call->args[0], call->args[1]);
     return mm_unmap(call->args[0], call->args[1]);
 }
 
@@ -369,6 +391,7 @@ static long move_area(const struct area *area, uint64_t from, uint64_t length, u
         (void)mm_unmap(to, to_length);
         return error;
     }
+    shared_files_moved(from, to, OM_MIN(length, to_length));
     (void)mm_unmap(from, length);
     return (long)to;
 }
@@ -412,7 +435,7 @@ static long remap_fixed(const struct remap *remap, const struct area *area)
     if (to % OM_PAGE_SIZE ||
         (to < remap->old_start + remap->old_length && remap->old_start < to + remap->new_length))
         return -EINVAL;
-    file_copy_forget(to, remap->new_length);
+    forget_files(to, remap->new_length);
     error = mm_map_fixed(to, remap->new_length, PROT_READ | PROT_WRITE, area->kind, area->flags,
                          mm_area_name(area));
     if (error)

@@ -219,6 +219,7 @@ long syscall_dispatch(struct call *call)
     if (row == NULL || row->how == HOW_REFUSE)
         return refuse_row(call, row);
     long result = carry_out(call, row);
+    shared_files_after(call, result);
     if (thread->kernel_write_count != 0)
         guard_close(thread);
     if (result == CALL_INTERRUPTED)

@@ -11,6 +11,7 @@
 #include "enclave/fd_table.h"
 #include "enclave/mm.h"
 #include "enclave/process.h"
+#include "enclave/shared_files.h"
 #include "enclave/signal.h"
 #include "enclave/thread.h"
 #include "enclave/timers.h"
@@ -32,6 +33,7 @@ struct tables {
     uint32_t receive_timeouts; /* some socket has had one (receive_timeout.c) */
     uint32_t fast_calls;       /* code that is mapped is patched (fast_calls.h) */
     struct process_state process;
+    struct shared_files shared_files;
     struct barrier_state barrier;
     struct mm_state mm;
 };

@@ -33,7 +33,7 @@ set_source_files_properties(${OPTMIG_RUNTIME_SOURCES} ${OPTMIG_UNIT_DIR}/native.
 set(OPTMIG_NATIVE_BASE native.c enclave/mm.c enclave/lock.c enclave/local.c enclave/log.c
   enclave/text.c)
 optmig_native_test(test_mm ${OPTMIG_NATIVE_BASE} enclave/mm_layout.c)
-optmig_native_test(test_sys_mm ${OPTMIG_NATIVE_BASE} enclave/sys_mm.c enclave/file_copy.c enclave/page.c
+optmig_native_test(test_sys_mm ${OPTMIG_NATIVE_BASE} enclave/sys_mm.c enclave/shared_files.c enclave/file_copy.c enclave/page.c
   native_threads.c)
 optmig_native_test(test_cards ${OPTMIG_NATIVE_BASE} enclave/cards.c enclave/card_scan.c
   enclave/card_note.c)
@@ -46,7 +46,7 @@ optmig_native_test(test_text enclave/string.c enclave/text.c enclave/page.c encl
   enclave/log.c)
 optmig_native_test(test_vdso host/clock.c native_host.c)
 optmig_native_test(test_host_clock native_host.c) # includes host/clock.c
-optmig_native_test(test_loader ${OPTMIG_NATIVE_BASE} enclave/sys_mm.c enclave/file_copy.c enclave/page.c enclave/elf.c
+optmig_native_test(test_loader ${OPTMIG_NATIVE_BASE} enclave/sys_mm.c enclave/shared_files.c enclave/file_copy.c enclave/page.c enclave/elf.c
   enclave/card_note.c enclave/loader.c enclave/loader_stack.c enclave/random.c enclave/vdso.c enclave/vdso_image.S
   host/clock.c native_host.c)
 
