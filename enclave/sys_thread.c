@@ -10,6 +10,7 @@
 #include <asm/unistd.h>
 #include <linux/sched.h>
 
+#include "enclave/robust.h"
 #include "enclave/signal.h"
 #include "enclave/stop.h"
 #include "enclave/tables.h"
@@ -140,6 +141,7 @@ long sys_clone(struct call *call)
 
 long sys_exit(struct call *call)
 {
+    robust_locks_leave(call->thread);
     thread_exit(call->thread, call->args[0]);
 }
 
