@@ -58,8 +58,10 @@ static bool collect_ports(void)
 
     g_port_count = 0;
     while ((file = fd_walk_next(&walk))) {
-        bool connection = fd_socket_is_tcp_connection(file);
+        bool connection;
 
+        fd_socket_settle(file);
+        connection = fd_socket_is_tcp_connection(file);
         if (!connection && !fd_socket_listens_tcp(file))
             continue;
         if (connection)

@@ -284,6 +284,7 @@ static long describe_one(struct wire *to, uint32_t index, struct open_file *file
         return describe_plain(to, index, file, out);
     case FD_SOCKET:
     case FD_LISTENER:
+        fd_socket_settle(file);
         describe_socket(to, index, file);
         if (fd_socket_is_tcp_connection(file) && !fd_state()->give_up_connections)
             describe_connection(to, file);

@@ -261,6 +261,8 @@ void fd_options_apply(long fd, const struct open_file *file);
 void fd_socket_local(int32_t fd, struct fd_address *out); /* getsockname; length 0: none */
 void fd_socket_peer(int32_t fd, struct fd_address *out);  /* getpeername; length 0: none */
 bool fd_socket_listens_tcp(const struct open_file *file);
+/* A connect that did not wait may have ended since: nobody tells us. At the stop, or of a copy. */
+void fd_socket_settle(struct open_file *file);
 /* Connected TCP, whether it can be moved or not. */
 bool fd_socket_is_tcp_connection(const struct open_file *file);
 bool fd_socket_is_connection(const struct fd_socket *socket); /* SOCK_STREAM, SOCK_SEQPACKET */

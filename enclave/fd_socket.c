@@ -313,6 +313,21 @@ static uint32_t owner_of(long fd)
                                                                                   : 0;
 }
 
+void fd_socket_settle(struct open_file *file)
+{
+    struct fd_socket *socket = &file->socket;
+    struct fd_address peer;
+
+    if (file->kind != FD_SOCKET || !fd_socket_is_connection(socket) ||
+        socket->state != SOCKET_CONNECTING)
+        return;
+    fd_socket_peer(file->fd, &peer);
+    if (!peer.length)
+        return;
+    socket->state = SOCKET_CONNECTED;
+    fd_socket_local(file->fd, &socket->local); /* the kernel chose it */
+}
+
 long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
 {
     struct fd_socket *socket = &file->socket;
@@ -325,11 +340,7 @@ long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
         ask_address(__NR_getsockname, file->fd, &socket->local);
         ask_address(__NR_getpeername, file->fd, &socket->peer);
     } else if (socket->state == SOCKET_CONNECTING) {
-        struct fd_address peer;
-
-        ask_address(__NR_getpeername, file->fd, &peer);
-        if (peer.length)
-            socket->state = SOCKET_CONNECTED;
+        fd_socket_settle(file);
     } else if (socket->state == SOCKET_FRESH && socket->bound) {
         ask_address(__NR_getsockname, file->fd, &socket->local);
     }

@@ -226,7 +226,7 @@ static long hold(struct open_file *file)
         error = read_received(file->fd, tcp);
     if (!error)
         error = read_written(file->fd, tcp);
-    if (!error) /* fd_catch_begin has asked for the local one */
+    if (!error) /* fd_catch_begin or fd_socket_settle has asked for the local one */
         fd_socket_peer(file->fd, &file->socket.peer);
     return error;
 }

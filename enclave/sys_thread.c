@@ -11,6 +11,7 @@
 #include <linux/sched.h>
 
 #include "enclave/fast_calls.h"
+#include "enclave/robust.h"
 #include "enclave/signal.h"
 #include "enclave/stop.h"
 #include "enclave/tables.h"
@@ -141,6 +142,7 @@ long sys_clone(struct call *call)
 
 long sys_exit(struct call *call)
 {
+    robust_locks_leave(call->thread);
     thread_exit(call->thread, call->args[0]);
 }
 

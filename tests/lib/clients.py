@@ -5,6 +5,9 @@ is moved (tests/run.d/75-connections).
   clients.py redis PORT COUNT STOP-FILE     INCR on a key of its own, some with 16 requests under way at a time
   clients.py stream PORT COUNT STOP-FILE    numbered words through an echo server, some of them read slowly
   clients.py tls PORT COUNT STOP-FILE       lines over TLS to `openssl s_server -rev`
+  clients.py lines PORT COUNT STOP-FILE     the same without TLS
+  clients.py memcached PORT COUNT STOP-FILE set and get of keys of its own, and a key that all of them count up
+  clients.py dns PORT COUNT STOP-FILE       A queries over UDP for nN.test, which is 10.0.0.N; asked again after a second, as resolvers do
   clients.py http PORT COUNT STOP-FILE      GET /file over one kept connection; FILE is $FILE
   clients.py brief PORT COUNT STOP-FILE     the same, a connection for each request, some of them half-closed
 
@@ -29,6 +32,7 @@ class Wrong(Exception):
 
 class Client(threading.Thread):
     """One connection.  `longest` is the longest wait for an answer, in seconds."""
+    REPEATED = "segments repeated"
 
     def __init__(self, port, number, over):
         super().__init__()
@@ -144,6 +148,78 @@ class Tls(Client):
         self.expect(self.file.readline(), text[::-1] + b"\n")
 
 
+class Lines(Client):
+    def begin(self):
+        self.file = self.connect().makefile("rwb")
+
+    turn = Tls.turn
+
+
+class Memcached(Client):
+    def begin(self):
+        self.file = self.connect().makefile("rwb")
+        self.counted = 0
+
+    def ask(self, request, should):
+        self.file.write(request)
+        self.file.flush()
+        for line in should.splitlines(keepends=True):
+            self.expect(self.file.readline(), line)
+
+    def turn(self):
+        key = b"client:%d:%d" % (self.number, self.answers % 100)
+        value = (b"%d " % self.answers) * 50
+        self.ask(b"set %s 0 0 %d\r\n%s\r\n" % (key, len(value), value), b"STORED\r\n")
+        self.ask(b"get %s\r\n" % key, b"VALUE %s 0 %d\r\n%s\r\nEND\r\n" % (key, len(value), value))
+        # A count that an old copy of the memory would take back.
+        self.file.write(b"incr all 1\r\n")
+        self.file.flush()
+        answer = self.file.readline()
+        if answer == b"NOT_FOUND\r\n":
+            self.file.write(b"add all 0 0 1\r\n0\r\n")
+            self.file.flush()
+            self.file.readline()  # STORED, or somebody else was first
+            return
+        if not answer.strip().isdigit() or int(answer) <= self.counted:
+            raise Wrong("%r after %d" % (answer, self.counted))
+        self.counted = int(answer)
+        self.answers += 1
+
+
+class Dns(Client):
+    """Datagrams may be lost, and are asked for again as resolvers do; what comes must be right."""
+    AGAIN_S, TIMES = 1, 5
+    REPEATED = "queries asked again"
+
+    def begin(self):
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect((HOST, self.port))
+        self.socket.settimeout(self.AGAIN_S)
+        self.asked_again = 0
+
+    def turn(self):
+        identity, host = self.answers % 65536, self.answers % 200 + 1
+        name = b"n%d" % host
+        question = bytes([len(name)]) + name + b"\4test\0\0\1\0\1"
+        query = struct.pack(">6H", identity, 0x0100, 1, 0, 0, 0) + question
+        for _ in range(self.TIMES):
+            try:
+                self.socket.send(query)
+                answer = self.socket.recv(2000)
+                while answer[:2] != query[:2]:  # late, to what has been asked again
+                    answer = self.socket.recv(2000)
+            except socket.timeout:
+                self.asked_again += 1
+                continue
+            self.expect(answer[3:4] + answer[12:12 + len(question)] + answer[-4:],
+                        b"\x80" + question + bytes([10, 0, 0, host]))
+            return
+        raise Wrong("no answer, asked %d times" % self.TIMES)
+
+    def repeated(self):
+        return self.asked_again
+
+
 class Http(Client):
     def begin(self):
         self.connection = http.client.HTTPConnection(HOST, self.port, timeout=LIMIT_S)
@@ -185,7 +261,8 @@ class Brief(Client):
 def main():
     kind, port, count, stop = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     over = threading.Event()
-    kinds = {"redis": Redis, "stream": Stream, "tls": Tls, "http": Http, "brief": Brief}
+    kinds = {"redis": Redis, "stream": Stream, "tls": Tls, "http": Http, "brief": Brief,
+             "lines": Lines, "memcached": Memcached, "dns": Dns}
     clients = [kinds[kind](port, number, over) for number in range(count)]
     for client in clients:
         client.start()
@@ -199,9 +276,9 @@ def main():
         if client.is_alive() and not client.error:
             client.error = "connection %d hangs after %d answers" % (client.number, client.answers)
     errors = [client.error for client in clients if client.error]
-    print("%d connections, %d answers, longest wait %.0f ms, %d segments repeated" % (
+    print("%d connections, %d answers, longest wait %.0f ms, %d %s" % (
         count, sum(client.answers for client in clients), 1000 * max(client.longest for client in clients),
-        sum(client.repeated() for client in clients if not client.error)))
+        sum(client.repeated() for client in clients if not client.error), kinds[kind].REPEATED))
     for error in errors[:5]:
         print(error)
     if errors or not all(client.answers for client in clients):
