@@ -95,6 +95,17 @@ class Packaged(Program):
         run(["dpkg-source", "--no-check", "-x", control, tree], store)
         return tree
 
+    def build(self):
+        """What is built without the pass is kept."""
+        os.makedirs(self.directory, exist_ok=True)
+        shutil.rmtree(self.path("tree-marked"), ignore_errors=True)
+        if os.path.exists(self.stats):
+            os.remove(self.stats)
+        if not os.path.exists(self.path("plain")):
+            shutil.rmtree(self.path("tree-plain"), ignore_errors=True)
+            self.compile("plain")
+        self.compile("marked")
+
     def compile(self, variant):
         tree = self.path("tree-" + variant)
         shutil.copytree(self.fetch(), tree, symlinks=True)

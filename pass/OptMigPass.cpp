@@ -11,7 +11,9 @@
  *
  * Not marked: the function's own stack.  The runtime sends stacks whole.
  */
+#include <llvm/ADT/SCCIterator.h>
 #include <llvm/Analysis/AssumptionCache.h>
+#include <llvm/Analysis/CallGraph.h>
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/ScalarEvolution.h>
 #include <llvm/Analysis/ScalarEvolutionExpressions.h>
@@ -52,6 +54,7 @@ struct Counts {
     unsigned shared = 0; /* marks that other stores' marks made needless */
     unsigned ranges = 0; /* marks moved out of loops */
     unsigned polls_short = 0, polls_strips = 0; /* polls left out of loops of few turns; moved out of counted ones */
+    unsigned polls_entry = 0;                   /* polls left out of functions that nothing calls in a circle */
 };
 
 /* Memory that one instruction writes. */
@@ -147,6 +150,13 @@ void Marker::addCopy(AnyMemIntrinsic &copy)
         module.getContext().emitError(&copy, "optmig: an inlined copy of more than a page");
 }
 
+/* A non-temporal store becomes visible at any later time, unless a fence waits for it: what marks
+ * have to follow. */
+Instruction *drained(Instruction *store)
+{
+    return IRBuilder<>(behind(store)).CreateIntrinsic(Intrinsic::x86_sse_sfence, {}, {});
+}
+
 void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
 {
     if (auto *memory = dyn_cast<AnyMemIntrinsic>(&intrinsic)) {
@@ -184,7 +194,7 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
         add(&intrinsic, intrinsic.getArgOperand(0), 4, false);
         return;
     case Intrinsic::x86_sse2_maskmov_dqu:
-        add(&intrinsic, intrinsic.getArgOperand(2), 16, false);
+        add(drained(&intrinsic), intrinsic.getArgOperand(2), 16, false);
         return;
     case Intrinsic::x86_avx_maskstore_pd:
     case Intrinsic::x86_avx_maskstore_ps:
@@ -553,6 +563,34 @@ bool isLeaf(const Function &function)
     return true;
 }
 
+/* Static functions that nothing in the module calls in a circle need no poll at their entry: each
+ * circle through other modules comes by a function that is visible there, or whose address is.
+ * longjmp makes circles of another kind, so where setjmp is called all keep theirs. */
+DenseSet<const Function *> withoutEntryPoll(Module &module)
+{
+    DenseSet<const Function *> found;
+    CallGraph graph(module);
+
+    for (const Function &function : module)
+        if (function.hasFnAttribute(Attribute::ReturnsTwice) && !function.use_empty())
+            return found;
+    for (auto circle = scc_begin(&graph); !circle.isAtEnd(); ++circle) {
+        const Function *function = circle->size() == 1 ? circle->front()->getFunction() : nullptr;
+
+        if (function && !circle.hasCycle() && function->hasLocalLinkage() && !function->hasAddressTaken())
+            found.insert(function);
+    }
+    return found;
+}
+
+/* That a store is non-temporal is a hint; without it, it is visible in order, as marks need. */
+void makeTemporal(Function &function)
+{
+    for (Instruction &instruction : instructions(function))
+        if (isa<StoreInst>(instruction))
+            instruction.setMetadata(LLVMContext::MD_nontemporal, nullptr);
+}
+
 /* ---- the module ---- */
 
 class OptMigPass : public PassInfoMixin<OptMigPass> {
@@ -562,12 +600,19 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
         auto &functions = manager.getResult<FunctionAnalysisManagerModuleProxy>(module).getManager();
         Counts counts;
         Marker marker(module, counts);
+        DenseSet<const Function *> straight = withoutEntryPoll(module);
 
         for (Function &function : module) {
             if (function.isDeclaration() || function.hasFnAttribute(Attribute::Naked) ||
                 function.getName().startswith("__optmig_"))
                 continue;
             instrument(function, functions, marker, counts);
+            if (isLeaf(function))
+                continue;
+            if (straight.count(&function))
+                counts.polls_entry++;
+            else
+                poll(&*function.getEntryBlock().getFirstInsertionPt(), counts);
         }
         addNote(module, counts);
         if (!StatsFile.empty())
@@ -587,6 +632,7 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
         auto &evolution = functions.getResult<ScalarEvolutionAnalysis>(function);
         Strips strips(evolution, function.getParent()->getDataLayout());
 
+        makeTemporal(function);
         if (!function.hasOptNone()) {
             auto &tree = functions.getResult<DominatorTreeAnalysis>(function);
             auto &assumptions = functions.getResult<AssumptionAnalysis>(function);
@@ -599,8 +645,6 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
         marker.run(function, evolution, strips);
         pollLoops(loops, evolution, strips, counts);
         pollIndirect(function, counts);
-        if (!isLeaf(function))
-            poll(&*function.getEntryBlock().getFirstInsertionPt(), counts);
         strips.apply(
             [&](IRBuilder<> &builder, Value *first, Value *last) { marker.markRange(builder, first, last); },
             [&](Instruction *before) { poll(before, counts); });
@@ -632,7 +676,8 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
             << ", \"shared\": " << counts.shared << ", \"ranges\": " << counts.ranges
             << ", \"marks\": " << counts.marks << ", \"polls\": " << counts.polls
             << ", \"polls_short\": " << counts.polls_short
-            << ", \"polls_strips\": " << counts.polls_strips << "}\n";
+            << ", \"polls_strips\": " << counts.polls_strips
+            << ", \"polls_entry\": " << counts.polls_entry << "}\n";
     }
 };
 

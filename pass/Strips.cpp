@@ -122,7 +122,6 @@ void Strips::findRanges(Loop &from, Counted &out, SmallVectorImpl<const Instruct
             int64_t step;
 
             if (!store || isa<AllocaInst>(getUnderlyingObject(store->getPointerOperand(), 0)) ||
-                store->hasMetadata(LLVMContext::MD_nontemporal) ||
                 isa<ScalableVectorType>(store->getValueOperand()->getType()))
                 continue;
             Value *pointer = store->getPointerOperand();

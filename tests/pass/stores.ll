@@ -177,3 +177,19 @@ body:
 out:
   ret void
 }
+
+; A non-temporal store would become visible behind its mark: it is made an ordinary one, or waited for.
+; CHECK-LABEL: define void @nontemporal(
+; CHECK: store <4 x i32> %v, <4 x i32>* %p, align 16{{$}}
+; CHECK: store volatile i8 1
+; CHECK: call void @llvm.x86.sse2.maskmov.dqu
+; CHECK-NEXT: call void @llvm.x86.sse.sfence()
+; CHECK: store volatile i8 1
+; CHECK: ret void
+declare void @llvm.x86.sse2.maskmov.dqu(<16 x i8>, <16 x i8>, i8*)
+define void @nontemporal(<4 x i32>* %p, <4 x i32> %v, <16 x i8> %w, i8* %q) {
+  store <4 x i32> %v, <4 x i32>* %p, align 16, !nontemporal !0
+  call void @llvm.x86.sse2.maskmov.dqu(<16 x i8> %w, <16 x i8> %w, i8* %q)
+  ret void
+}
+!0 = !{i32 1}
