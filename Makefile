@@ -4,7 +4,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: all build setup demo check check-long bench format clean
+.PHONY: all build setup demo check check-long bench bench-barrier format clean
 all: build
 
 setup:
@@ -28,6 +28,10 @@ check-long: build
 
 bench: build ## figures, as JSON and a table, in bench-out/
 	@bench/run $(BUILD)
+
+bench-barrier: build ## what the compile pass costs programs; needs Debian's source packages and tclsh
+	@cmake --build $(BUILD) --target optmig-musl-plain
+	@bench/barrier-cost $(BUILD)
 
 format:
 	@git ls-files '*.c' '*.h' | xargs clang-format -i

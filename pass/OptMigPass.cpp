@@ -11,6 +11,9 @@
  *
  * Not marked: the function's own stack.  The runtime sends stacks whole.
  */
+#include <llvm/ADT/SCCIterator.h>
+#include <llvm/Analysis/AssumptionCache.h>
+#include <llvm/Analysis/CallGraph.h>
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/ScalarEvolution.h>
 #include <llvm/Analysis/ScalarEvolutionExpressions.h>
@@ -24,22 +27,34 @@
 #include <llvm/Passes/PassBuilder.h>
 #include <llvm/Passes/PassPlugin.h>
 #include <llvm/Support/CommandLine.h>
+#include <llvm/Support/FileSystem.h>
+#include <llvm/Transforms/Utils/LoopSimplify.h>
 
 #include "boundary/card.h"
+#include "pass/Strips.h"
 
 using namespace llvm;
+using optmig::Strips;
 
 namespace {
 
 cl::opt<unsigned> SkipMark("optmig-skip-mark", cl::init(0), cl::Hidden,
                            cl::desc("tests only: leave out the Nth mark of a module"));
+cl::opt<std::string> StatsFile("optmig-stats", cl::init(""), cl::Hidden,
+                               cl::desc("append what was counted in a module to this file, a line of JSON"));
 cl::opt<bool> AllowAsm("optmig-allow-asm", cl::init(false),
                        cl::desc("accept assembly that may write memory nobody knows of"));
 
 enum { SHORT_LOOP_ITERATIONS = 64, PAGE = 1 << CARD_SHIFT, SETJMP_BYTES = 200, FENV_BYTES = 32 };
 
+/* What is in the note and in -optmig-stats: those that there are, and those that were saved. */
 struct Counts {
     unsigned stores = 0, marks = 0, polls = 0, seen = 0;
+    unsigned stack = 0;  /* stores to the function's own stack */
+    unsigned shared = 0; /* marks that other stores' marks made needless */
+    unsigned ranges = 0; /* marks moved out of loops */
+    unsigned polls_short = 0, polls_strips = 0; /* polls left out of loops of few turns; moved out of counted ones */
+    unsigned polls_entry = 0;                   /* polls left out of functions that nothing calls in a circle */
 };
 
 /* Memory that one instruction writes. */
@@ -64,7 +79,10 @@ class Marker {
         module.getNamedGlobal("__optmig_cards_v1")->setDSOLocal(true);
     }
 
-    void run(Function &function, ScalarEvolution &evolution);
+    /* All stores of a function but those that `strips` covers. */
+    void run(Function &function, ScalarEvolution &evolution, const Strips &strips);
+    /* All cards of [first, last], with a loop; one, if both are the same value. */
+    void markRange(IRBuilder<> &builder, Value *first, Value *last);
 
   private:
     void collect(Instruction &instruction);
@@ -74,6 +92,8 @@ class Marker {
     void add(Instruction *after, Value *pointer, uint64_t size, bool aligned);
     void addCopy(AnyMemIntrinsic &copy);
     void emit(const Write &write);
+    bool counted();
+    void setCard(IRBuilder<> &builder, Value *page);
     void mark(IRBuilder<> &builder, Value *pointer, uint64_t offset);
     void flush();
     struct Group {
@@ -111,8 +131,10 @@ Instruction *behind(Instruction *instruction)
 void Marker::add(Instruction *after, Value *pointer, uint64_t size, bool aligned)
 {
     counts.stores++;
-    if (isOwnStack(pointer))
+    if (isOwnStack(pointer)) {
+        counts.stack++;
         return;
+    }
     pending.push_back({after, pointer, size, aligned || size == 1});
 }
 
@@ -126,6 +148,13 @@ void Marker::addCopy(AnyMemIntrinsic &copy)
         add(&copy, copy.getRawDest(), size, false);
     else if (isa<MemCpyInlineInst>(copy) && size > PAGE)
         module.getContext().emitError(&copy, "optmig: an inlined copy of more than a page");
+}
+
+/* A non-temporal store becomes visible at any later time, unless a fence waits for it: what marks
+ * have to follow. */
+Instruction *drained(Instruction *store)
+{
+    return IRBuilder<>(behind(store)).CreateIntrinsic(Intrinsic::x86_sse_sfence, {}, {});
 }
 
 void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
@@ -165,7 +194,7 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
         add(&intrinsic, intrinsic.getArgOperand(0), 4, false);
         return;
     case Intrinsic::x86_sse2_maskmov_dqu:
-        add(&intrinsic, intrinsic.getArgOperand(2), 16, false);
+        add(drained(&intrinsic), intrinsic.getArgOperand(2), 16, false);
         return;
     case Intrinsic::x86_avx_maskstore_pd:
     case Intrinsic::x86_avx_maskstore_ps:
@@ -297,24 +326,63 @@ void Marker::collect(Instruction &instruction)
 
 /* ---- marks ---- */
 
-void Marker::mark(IRBuilder<> &builder, Value *pointer, uint64_t offset)
+/* False: this is the mark that a test wants to be missing. */
+bool Marker::counted()
 {
-    Value *address, *index;
-    StoreInst *store;
-
     counts.seen++;
     if (counts.seen == SkipMark)
-        return;
+        return false;
     counts.marks++;
+    return true;
+}
+
+void Marker::setCard(IRBuilder<> &builder, Value *page)
+{
+    Value *index = builder.CreateAnd(page, ConstantInt::get(word, CARD_COUNT - 1));
+    Value *card = builder.CreateInBoundsGEP(cards->getType()->getPointerElementType(), cards,
+                                            {ConstantInt::get(word, 0), index});
+    StoreInst *store = builder.CreateAlignedStore(ConstantInt::get(byte, CARD_DIRTY), card, Align(1), true);
+
+    store->setMetadata("nosanitize", MDNode::get(module.getContext(), None));
+}
+
+void Marker::mark(IRBuilder<> &builder, Value *pointer, uint64_t offset)
+{
+    Value *address;
+
+    if (!counted())
+        return;
     address = builder.CreatePtrToInt(pointer, word);
     if (offset)
         address = builder.CreateAdd(address, ConstantInt::get(word, offset));
-    index = builder.CreateAnd(builder.CreateLShr(address, CARD_SHIFT),
-                              ConstantInt::get(word, CARD_COUNT - 1));
-    address = builder.CreateInBoundsGEP(cards->getType()->getPointerElementType(), cards,
-                                        {ConstantInt::get(word, 0), index});
-    store = builder.CreateAlignedStore(ConstantInt::get(byte, CARD_DIRTY), address, Align(1), true);
-    store->setMetadata("nosanitize", MDNode::get(module.getContext(), None));
+    setCard(builder, builder.CreateLShr(address, CARD_SHIFT));
+}
+
+void Marker::markRange(IRBuilder<> &builder, Value *first, Value *last)
+{
+    if (!counted())
+        return;
+    if (first == last) {
+        setCard(builder, builder.CreateLShr(first, CARD_SHIFT));
+        return;
+    }
+    BasicBlock *before = builder.GetInsertBlock();
+    auto *loop = BasicBlock::Create(module.getContext(), "optmig.cards", before->getParent());
+    auto *after = BasicBlock::Create(module.getContext(), "optmig.marked", before->getParent());
+
+    loop->moveAfter(before);
+    after->moveAfter(loop);
+    first = builder.CreateLShr(first, CARD_SHIFT);
+    last = builder.CreateLShr(last, CARD_SHIFT);
+    builder.CreateBr(loop);
+    builder.SetInsertPoint(loop);
+    PHINode *page = builder.CreatePHI(word, 2);
+    setCard(builder, page);
+    Value *next = builder.CreateAdd(page, ConstantInt::get(word, 1));
+    page->addIncoming(first, before);
+    page->addIncoming(next, loop);
+    builder.CreateCondBr(builder.CreateICmpULT(page, last), loop, after);
+    builder.SetInsertPoint(after);
 }
 
 void Marker::emit(const Write &write)
@@ -357,6 +425,7 @@ Marker::Group Marker::takeGroup(size_t first)
         group.high = high;
         group.last = pending[i].after;
         group.members++;
+        counts.shared++;
         pending[i].after = nullptr;
     }
     return group;
@@ -399,7 +468,7 @@ bool Marker::isSafepoint(const Instruction &instruction)
     return isa<CallBase>(instruction);
 }
 
-void Marker::run(Function &function, ScalarEvolution &scalars)
+void Marker::run(Function &function, ScalarEvolution &scalars, const Strips &strips)
 {
     evolution = &scalars;
     for (BasicBlock &block : function) {
@@ -411,7 +480,10 @@ void Marker::run(Function &function, ScalarEvolution &scalars)
             /* What was written before a safepoint is marked before it. */
             if (isSafepoint(*instruction))
                 flush();
-            collect(*instruction);
+            if (!strips.covers(instruction))
+                collect(*instruction);
+            else
+                counts.stores++, counts.ranges++;
             if (isSafepoint(*instruction))
                 flush();
         }
@@ -451,13 +523,19 @@ bool isShort(Loop &loop, ScalarEvolution &evolution)
     return loop.isInnermost() && most > 0 && most <= SHORT_LOOP_ITERATIONS && !hasCall(loop);
 }
 
-void pollLoops(LoopInfo &loops, ScalarEvolution &evolution, Counts &counts)
+void pollLoops(LoopInfo &loops, ScalarEvolution &evolution, const Strips &strips, Counts &counts)
 {
     for (Loop *loop : loops.getLoopsInPreorder()) {
         SmallVector<BasicBlock *, 4> latches;
 
-        if (isShort(*loop, evolution))
+        if (strips.polls(loop)) {
+            counts.polls_strips++;
             continue;
+        }
+        if (isShort(*loop, evolution)) {
+            counts.polls_short++;
+            continue;
+        }
         loop->getLoopLatches(latches);
         for (BasicBlock *latch : latches)
             poll(latch->getTerminator(), counts);
@@ -485,6 +563,34 @@ bool isLeaf(const Function &function)
     return true;
 }
 
+/* Static functions that nothing in the module calls in a circle need no poll at their entry: each
+ * circle through other modules comes by a function that is visible there, or whose address is.
+ * longjmp makes circles of another kind, so where setjmp is called all keep theirs. */
+DenseSet<const Function *> withoutEntryPoll(Module &module)
+{
+    DenseSet<const Function *> found;
+    CallGraph graph(module);
+
+    for (const Function &function : module)
+        if (function.hasFnAttribute(Attribute::ReturnsTwice) && !function.use_empty())
+            return found;
+    for (auto circle = scc_begin(&graph); !circle.isAtEnd(); ++circle) {
+        const Function *function = circle->size() == 1 ? circle->front()->getFunction() : nullptr;
+
+        if (function && !circle.hasCycle() && function->hasLocalLinkage() && !function->hasAddressTaken())
+            found.insert(function);
+    }
+    return found;
+}
+
+/* That a store is non-temporal is a hint; without it, it is visible in order, as marks need. */
+void makeTemporal(Function &function)
+{
+    for (Instruction &instruction : instructions(function))
+        if (isa<StoreInst>(instruction))
+            instruction.setMetadata(LLVMContext::MD_nontemporal, nullptr);
+}
+
 /* ---- the module ---- */
 
 class OptMigPass : public PassInfoMixin<OptMigPass> {
@@ -494,28 +600,56 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
         auto &functions = manager.getResult<FunctionAnalysisManagerModuleProxy>(module).getManager();
         Counts counts;
         Marker marker(module, counts);
+        DenseSet<const Function *> straight = withoutEntryPoll(module);
 
         for (Function &function : module) {
             if (function.isDeclaration() || function.hasFnAttribute(Attribute::Naked) ||
                 function.getName().startswith("__optmig_"))
                 continue;
-            auto &loops = functions.getResult<LoopAnalysis>(function);
-            auto &evolution = functions.getResult<ScalarEvolutionAnalysis>(function);
-
-            /* Marks stand right behind stores, polls at the beginning or before the end of a
-             * block, calls where they were: so no safepoint comes between a store and its mark. */
-            marker.run(function, evolution);
-            pollLoops(loops, evolution, counts);
-            pollIndirect(function, counts);
-            if (!isLeaf(function))
+            instrument(function, functions, marker, counts);
+            if (isLeaf(function))
+                continue;
+            if (straight.count(&function))
+                counts.polls_entry++;
+            else
                 poll(&*function.getEntryBlock().getFirstInsertionPt(), counts);
         }
         addNote(module, counts);
+        if (!StatsFile.empty())
+            addStatistics(module, counts);
         return PreservedAnalyses::none();
     }
     static bool isRequired() { return true; } /* also at -O0 and for optnone */
 
   private:
+    /* Marks stand right behind stores, or behind the loop or strip that they are in; polls at the
+     * beginning or before the end of a block, calls where they were: so no safepoint comes between
+     * a store and its mark. */
+    static void instrument(Function &function, FunctionAnalysisManager &functions, Marker &marker,
+                           Counts &counts)
+    {
+        auto &loops = functions.getResult<LoopAnalysis>(function);
+        auto &evolution = functions.getResult<ScalarEvolutionAnalysis>(function);
+        Strips strips(evolution, function.getParent()->getDataLayout());
+
+        makeTemporal(function);
+        if (!function.hasOptNone()) {
+            auto &tree = functions.getResult<DominatorTreeAnalysis>(function);
+            auto &assumptions = functions.getResult<AssumptionAnalysis>(function);
+
+            for (Loop *loop : SmallVector<Loop *, 8>(loops.begin(), loops.end()))
+                simplifyLoop(loop, &tree, &loops, &evolution, &assumptions, nullptr, false);
+            for (Loop *loop : loops.getLoopsInPreorder())
+                strips.plan(*loop, isShort(*loop, evolution));
+        }
+        marker.run(function, evolution, strips);
+        pollLoops(loops, evolution, strips, counts);
+        pollIndirect(function, counts);
+        strips.apply(
+            [&](IRBuilder<> &builder, Value *first, Value *last) { marker.markRange(builder, first, last); },
+            [&](Instruction *before) { poll(before, counts); });
+    }
+
     static void addNote(Module &module, const Counts &counts)
     {
         std::string text;
@@ -527,6 +661,23 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
             << CARD_NOTE_INSTRUMENTED << ", " << counts.stores << ", " << counts.marks << ", "
             << counts.polls << "\n.popsection\n";
         module.appendModuleInlineAsm(out.str());
+    }
+
+    static void addStatistics(Module &module, const Counts &counts)
+    {
+        std::error_code error;
+        raw_fd_ostream out(StatsFile, error, sys::fs::OF_Append);
+
+        if (error) {
+            module.getContext().emitError("optmig: " + StatsFile + ": " + error.message());
+            return;
+        }
+        out << "{\"stores\": " << counts.stores << ", \"stack\": " << counts.stack
+            << ", \"shared\": " << counts.shared << ", \"ranges\": " << counts.ranges
+            << ", \"marks\": " << counts.marks << ", \"polls\": " << counts.polls
+            << ", \"polls_short\": " << counts.polls_short
+            << ", \"polls_strips\": " << counts.polls_strips
+            << ", \"polls_entry\": " << counts.polls_entry << "}\n";
     }
 };
 

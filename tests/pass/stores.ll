@@ -153,7 +153,7 @@ define void @call_between(i32* %p) {
   ret void
 }
 
-; A poll at the back-edge, behind the marks; none in a loop of few turns; none in a leaf.
+; A poll at the back-edge, behind the marks; none in a leaf.  (Counted loops: strips.ll.)
 ; CHECK-LABEL: define void @loop(
 ; CHECK: entry:
 ; CHECK-NOT: testb
@@ -161,35 +161,35 @@ define void @call_between(i32* %p) {
 ; CHECK: store i32
 ; CHECK: store volatile i8 1
 ; CHECK: testb %al, __optmig_poll_v1
-; CHECK: br i1
-define void @loop(i32* %p, i64 %n) {
+; CHECK-NEXT: br i1
+define void @loop({i32, i8*}* %p) {
 entry:
   br label %body
 body:
-  %i = phi i64 [ 0, %entry ], [ %j, %body ]
-  %q = getelementptr i32, i32* %p, i64 %i
+  %i = phi {i32, i8*}* [ %p, %entry ], [ %n, %body ]
+  %q = getelementptr {i32, i8*}, {i32, i8*}* %i, i64 0, i32 0
   store i32 1, i32* %q
-  %j = add nuw i64 %i, 1
-  %e = icmp eq i64 %j, %n
+  %a = getelementptr {i32, i8*}, {i32, i8*}* %i, i64 0, i32 1
+  %v = load i8*, i8** %a
+  %n = bitcast i8* %v to {i32, i8*}*
+  %e = icmp eq i8* %v, null
   br i1 %e, label %out, label %body
 out:
   ret void
 }
 
-; CHECK-LABEL: define void @short_loop(
-; CHECK-NOT: testb
+; A non-temporal store would become visible behind its mark: it is made an ordinary one, or waited for.
+; CHECK-LABEL: define void @nontemporal(
+; CHECK: store <4 x i32> %v, <4 x i32>* %p, align 16{{$}}
+; CHECK: store volatile i8 1
+; CHECK: call void @llvm.x86.sse2.maskmov.dqu
+; CHECK-NEXT: call void @llvm.x86.sse.sfence()
+; CHECK: store volatile i8 1
 ; CHECK: ret void
-define void @short_loop(i32* %p) {
-entry:
-  br label %body
-body:
-  %i = phi i64 [ 0, %entry ], [ %j, %body ]
-  %q = getelementptr i32, i32* %p, i64 %i
-  store i32 1, i32* %q
-  %j = add nuw i64 %i, 1
-  %e = icmp eq i64 %j, 16
-  br i1 %e, label %out, label %body
-out:
+declare void @llvm.x86.sse2.maskmov.dqu(<16 x i8>, <16 x i8>, i8*)
+define void @nontemporal(<4 x i32>* %p, <4 x i32> %v, <16 x i8> %w, i8* %q) {
+  store <4 x i32> %v, <4 x i32>* %p, align 16, !nontemporal !0
+  call void @llvm.x86.sse2.maskmov.dqu(<16 x i8> %w, <16 x i8> %w, i8* %q)
   ret void
 }
-
+!0 = !{i32 1}
