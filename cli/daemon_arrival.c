@@ -195,10 +195,12 @@ static bool admit(struct daemon *daemon, const struct hello *hello, char *reason
                  units_size((double)hello->memory_bytes, need, sizeof(need)),
                  units_size(used < limit ? (double)(limit - used) : 0, left, sizeof(left)),
                  units_size((double)limit, all, sizeof(all)));
-    else if (!policy_refresh(daemon, wrong, sizeof(wrong)))
-        snprintf(reason, size, "this host's policy cannot be obeyed: %s", wrong);
-    else
+    else if (policy_refresh(daemon, wrong, sizeof(wrong)))
         return true;
+    else { /* What is wrong with it is no business of whoever can reach the port. */
+        daemon_log(daemon, OM_LOG_ERROR, "no move in: %s", wrong);
+        snprintf(reason, size, "this host's policy cannot be obeyed; its log says why");
+    }
     return false;
 }
 

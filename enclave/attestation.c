@@ -63,6 +63,8 @@ static const char *take_bundle(const void *untrusted, uint64_t length)
 {
     struct work *work;
 
+    if ((uint64_t)untrusted < ELRANGE_END)
+        return "the host's policy does not lie in the host's memory";
     if (!g_attestation.work)
         g_attestation.work = local_alloc(sizeof(struct work));
     work = g_attestation.work;

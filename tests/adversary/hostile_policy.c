@@ -158,6 +158,7 @@ static _Noreturn void with_policy(char **argv)
     refuses("another operator's", strange.bytes, strange.length, "of another key");
     refuses("torn", newer.bytes, newer.length - 1, "cut off");
     refuses("too long", longer, sizeof(longer), "longer than this enclave takes");
+    refuses("of the enclave's own memory", (const void *)TABLES_BASE, 64, "host's memory");
     refuses("good", newer.bytes, newer.length, "connection");
     refuses("changed", changed.bytes, changed.length, "signature does not verify");
     refuses("older", first.bytes, first.length, "older version");
