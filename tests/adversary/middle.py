@@ -8,6 +8,7 @@ import os
 import pathlib
 import struct
 import sys
+import threading
 
 from relay import BACK, HEADER, OUT, TAG, Attack
 
@@ -45,15 +46,17 @@ class Middle(Attack):
 
     def __init__(self, label, way, deed, **settings):
         self.label, self.way, self.deed, self.hellos, self.halves = label, way, deed, {}, {}
-        self.evidence, self.leaked = None, []
+        self.evidence, self.leaked, self.source_known = None, [], threading.Event()
         self.__dict__.update(settings)
 
     def hello(self, way, hello):
-        # The destination gets hers at once; the source has to wait for what she answers.
+        # Both speak first, in either order; whom he plays to one he has to have heard from the other.
         self.hellos[way] = hello
         if way == OUT:
             self.halves[BACK] = Half(None, hello)
+            self.source_known.set()
             return self.halves[BACK].hello
+        self.source_known.wait(10)
         self.halves[BACK].peer = hello
         self.halves[OUT] = Half(self.hellos[OUT], hello)
         return self.halves[OUT].hello
