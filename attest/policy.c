@@ -244,18 +244,27 @@ const char *policy_parse(struct span text, struct policy *out)
     return reason;
 }
 
+const char *policy_key_decode(struct span key, uint8_t der[POLICY_KEY_MAX_bytes], struct span *out)
+{
+    *out = key;
+    if (!pem_is(key))
+        return NULL;
+    size_t length = pem_take(&key, "PUBLIC KEY", der, POLICY_KEY_MAX_bytes);
+    if (length == 0 || !pem_at_end(key))
+        return "the key is not one PEM block \"PUBLIC KEY\"";
+    *out = span_of(der, length);
+    return NULL;
+}
+
 const char *policy_open(struct span text, struct span signature, struct span key,
                         struct policy *out)
 {
-    uint8_t der[256];
+    uint8_t der[POLICY_KEY_MAX_bytes];
     struct public_key operator;
     memset(out, 0, sizeof *out);
-    if (pem_is(key)) {
-        size_t length = pem_take(&key, "PUBLIC KEY", der, sizeof der);
-        if (length == 0 || !pem_at_end(key))
-            return "the key is not one PEM block \"PUBLIC KEY\"";
-        key = span_of(der, length);
-    }
+    const char *reason = policy_key_decode(key, der, &key);
+    if (reason)
+        return reason;
     if (!x509_decode_key(key, &operator) || operator.kind != KEY_P256)
         return "the key is not a public key of P-256";
     if (!signature_verify_der(SIGNATURE_ECDSA_SHA256, &operator, text, signature))

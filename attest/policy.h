@@ -12,7 +12,7 @@
 #include "attest/value.h"
 #include "attest/verdict.h"
 
-enum { POLICY_FORMAT = 1 };
+enum { POLICY_FORMAT = 1, POLICY_KEY_MAX_bytes = 256 };
 
 struct policy { /* points into the text */
     struct value root;
@@ -21,6 +21,8 @@ struct policy { /* points into the text */
     bool debug;       /* debuggable enclaves are allowed */
 };
 
+/* An operator's key as DER: of the input, which may be PEM, or in der. */
+const char *policy_key_decode(struct span key, uint8_t der[POLICY_KEY_MAX_bytes], struct span *out);
 /* key: SubjectPublicKeyInfo in PEM or DER.  NULL if good; else *out is zero. */
 const char *policy_open(struct span text, struct span signature, struct span key,
                         struct policy *out);

@@ -20,7 +20,8 @@ enum {
     OM_SIGNAL_STOP = 63, /* host and runtime keep this signal for themselves */
     OM_NAME_MAX = 64,
     OM_REASON_MAX = 2048, /* of a refusal with all its reasons */
-    OM_EVIDENCE_MAX = 4096,
+    OM_PEER_MAX = 300,    /* an address as text */
+    OM_RULE_TEXT_MAX = 256,
     OM_STREAM_BULK = 0,
     OM_STREAM_URGENT = 1,
     OM_STREAM_COUNT = 2,
@@ -107,6 +108,15 @@ struct om_progress {
     uint32_t audit;
 };
 
+/* One rule of a policy, as it was judged (enclave/attestation.c). */
+struct om_rule {
+    uint32_t pass;
+    uint32_t about_source; /* 1: judged by the destination, about the source; 0: the other way */
+    char name[OM_RULE_TEXT_MAX];
+    char found[OM_RULE_TEXT_MAX];
+    char wanted[OM_RULE_TEXT_MAX];
+};
+
 /* The report of a move, filled by the source enclave (durations in microseconds). */
 struct om_move_report {
     uint32_t result; /* enum om_result */
@@ -116,6 +126,7 @@ struct om_move_report {
     uint64_t zero_pages;   /* found zero and not sent */
     uint64_t bytes_sent;   /* on the wire, sealed */
     uint64_t total_us, prepare_us, precopy_us;
+    uint64_t attest_us; /* of prepare: the handshake, with evidence and policies */
     uint64_t
         downtime_us; /* from the order to stop to the first thread released at the destination */
     uint64_t stop_us, capture_us, transfer_us, commit_us, resume_us;
@@ -134,6 +145,7 @@ struct om_move_report {
 
 /* Where everything of the host is that the enclave may call: made from calls.def. */
 struct om_progress;
+struct om_rule;
 #define OCALL(type, name, parameters) type(*name) parameters;
 #define ECALL(name, argument)
 struct host_calls {
@@ -180,6 +192,9 @@ struct ecall_create {
     uint32_t has_fsgsbase; /* 1: the kernel lets programs use RDGSBASE (AT_HWCAP2) */
     char name[OM_NAME_MAX];
     uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */
+    /* What the enclave is to obey (attest/bundle.h); length 0: it obeys no policy, ever. */
+    const void *bundle;
+    uint64_t bundle_length;
     /* Program counters inside host/gate.S, see enclave/entry.S: an order to stop that arrives with
      * the counter in [begin, end) must not be followed by the system call at the end. */
     uint64_t blocking_begin, blocking_end, blocking_cancel;
@@ -211,8 +226,11 @@ struct ecall_move {
     uint32_t check_only;  /* 1: find out what is in the way, and move nothing; source only */
     uint32_t reserved;
     uint64_t max_downtime_us;
-    uint64_t deadline_us;         /* 0: none */
-    uint64_t session;             /* chosen by the source daemon; public */
+    uint64_t deadline_us; /* 0: none */
+    uint64_t session;     /* chosen by the source daemon; public */
+    const void *bundle;   /* as at creation, as it is now */
+    uint64_t bundle_length;
+    char peer[OM_PEER_MAX];       /* address of the other host */
     struct om_move_report report; /* out */
 };
 

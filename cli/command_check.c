@@ -58,6 +58,26 @@ static json_t *split_reasons(const char *text)
     return list;
 }
 
+/* Each rule of either side's policy, if there is one. */
+static void print_rules(const json_t *rules)
+{
+    char found[OM_REASON_MAX], wanted[OM_REASON_MAX], what[OM_REASON_MAX];
+    json_t *rule;
+    size_t i;
+
+    json_array_foreach(rules, i, rule)
+    {
+        const char *of = line_text(rule, "of", "");
+
+        printf("%s  %-11s  %-20s  %s\n", line_flag(rule, "pass") ? "PASS" : "FAIL",
+               units_printable(of, what, sizeof(what)), line_text(rule, "rule", ""),
+               units_printable(line_text(rule, "found", ""), found, sizeof(found)));
+        printf("      %-11s  %-20s  wanted by the %s: %s\n", "", "",
+               !strcmp(of, "source") ? "destination" : "source",
+               units_printable(line_text(rule, "wanted", ""), wanted, sizeof(wanted)));
+    }
+}
+
 static void print_result(const char *name, const char *to, const json_t *obstacles)
 {
     char printable[OM_REASON_MAX];
@@ -79,19 +99,22 @@ static int show(const struct common_options *common, const json_t *request, cons
     const char *name = line_text(request, "name", ""), *to = line_text(request, "to", "");
     const char *reason = line_text(report, "reason", line_text(reply, "error", ""));
     bool movable = !strcmp(line_text(report, "result", ""), "movable");
+    json_t *rules = json_object_get(report, "rules"), *none = json_array();
     json_t *obstacles = split_reasons(movable   ? ""
                                       : *reason ? reason
                                                 : "the daemon ended, or its answer was none");
 
     if (common->json) {
-        json_t *result = json_pack("{s:s, s:s, s:b, s:O}", "name", name, "to", to, "movable",
-                                   movable, "obstacles", obstacles);
+        json_t *result = json_pack("{s:s, s:s, s:b, s:O, s:O}", "name", name, "to", to, "movable",
+                                   movable, "obstacles", obstacles, "rules", rules ? rules : none);
 
         client_print_json(result);
         json_decref(result);
     } else {
+        print_rules(rules);
         print_result(name, to, obstacles);
     }
+    json_decref(none);
     json_decref(obstacles);
     return movable ? EXIT_OK : EXIT_REFUSED;
 }

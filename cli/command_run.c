@@ -289,9 +289,10 @@ static char *service_argument(const struct om_service *service)
 
 static _Noreturn void become_host(const struct run_options *run,
                                   const struct common_options *common, const char *host_program,
-                                  int control_fd, const char *name, const char *key)
+                                  int control_fd, const char *name, const json_t *reply)
 {
     size_t program_count = 0, count = 0;
+    const char *key = line_text(reply, "key", NULL), *bundle = line_text(reply, "bundle", "");
     char control[16];
     char **argv;
 
@@ -312,6 +313,10 @@ static _Noreturn void become_host(const struct run_options *run,
     if (key) {
         argv[count++] = (char *)"--key";
         argv[count++] = (char *)key;
+    }
+    if (*bundle) {
+        argv[count++] = (char *)"--bundle";
+        argv[count++] = (char *)bundle;
     }
     if (run->tracker) {
         argv[count++] = (char *)"--tracker";
@@ -368,8 +373,7 @@ static int run_here(const struct run_options *run, const struct common_options *
     units_name_of_program(run->argv[0], name, sizeof(name));
     warn_no_isolation(common);
     become_host(run, common, host_program, client.fd,
-                line_text(reply, "name", run->name ? run->name : name),
-                line_text(reply, "key", NULL));
+                line_text(reply, "name", run->name ? run->name : name), reply);
 }
 
 int command_run(struct common_options *common, int argc, char **argv)

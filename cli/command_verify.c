@@ -3,18 +3,17 @@
  * optmig verify-evidence: is this evidence genuine, and does a signed policy accept it?  Reads
  * files, asks attest/, prints PASS or FAIL per rule.  Asks no daemon and no network.
  */
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "attest/date.h"
 #include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/evidence_files.h"
+#include "cli/policy_state.h"
 #include "cli/units.h"
 
 enum { COLLATERALS_MAX = 16, REASON_bytes = 1024 };
@@ -111,45 +110,6 @@ static void fill_question(const struct verify_options *o, struct attest_question
 
 /* ---- The policy ---- */
 
-/* The highest version seen; a state file that is not there yet has seen none. */
-static bool read_state(const char *path, uint64_t *out_version)
-{
-    FILE *file = fopen(path, "re");
-    int matched = 1;
-    char rest;
-
-    *out_version = 0;
-    if (file) {
-        matched = fscanf(file, "%" SCNu64 " %c", out_version, &rest);
-        fclose(file);
-    } else if (errno != ENOENT) {
-        snprintf(g_verify.reason, REASON_bytes, "%s: %s", path, strerror(errno));
-        return false;
-    }
-    if (matched != 1)
-        snprintf(g_verify.reason, REASON_bytes, "%s is not a policy's version number", path);
-    return matched == 1;
-}
-
-/* Whole or not at all, and on the disk, so that a crash cannot take the version back. */
-static bool write_state(const char *path, uint64_t version)
-{
-    char temporary[4096];
-    FILE *file = NULL;
-    bool good;
-
-    if (snprintf(temporary, sizeof(temporary), "%s.new", path) < (int)sizeof(temporary))
-        file = fopen(temporary, "we");
-    good = file && fprintf(file, "%" PRIu64 "\n", version) > 0 && !fflush(file) &&
-           !fsync(fileno(file));
-    if (file)
-        good = !fclose(file) && good;
-    good = good && !rename(temporary, path);
-    if (!good)
-        snprintf(g_verify.reason, REASON_bytes, "%s: %s", path, strerror(errno));
-    return good;
-}
-
 /* NULL if the policy is signed and well formed, else why not. */
 static const char *open_policy(const struct verify_options *o)
 {
@@ -164,10 +124,12 @@ static const char *open_policy(const struct verify_options *o)
         !evidence_read(&g_verify.files, o->key, &key, g_verify.reason, REASON_bytes))
         return g_verify.reason;
     reason = policy_open(text, signature, key, &g_verify.policy);
-    if (!reason && o->state && !read_state(o->state, &g_verify.question.policy_version_min))
+    if (!reason && o->state &&
+        !policy_state_read(o->state, &g_verify.question.policy_version_min, g_verify.reason,
+                           REASON_bytes))
         return g_verify.reason;
     if (!reason && o->state && g_verify.policy.version > g_verify.question.policy_version_min &&
-        !write_state(o->state, g_verify.policy.version))
+        !policy_state_write(o->state, g_verify.policy.version, g_verify.reason, REASON_bytes))
         return g_verify.reason;
     return reason;
 }

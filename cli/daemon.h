@@ -32,7 +32,8 @@ enum {
     ENDED_MAX = 100,      /* records of enclaves that are no more */
     MOVES_KEPT_MAX = 100, /* per enclave */
     ADDRESSES_MAX = 8,    /* tried one after the other for one --to */
-    ADDRESS_TEXT_MAX = 300,
+    ADDRESS_TEXT_MAX = OM_PEER_MAX,
+    COLLATERALS_MAX = 16, /* times --collateral */
     CONNECT_TIMEOUT_ms = 10000,
     ANSWER_TIMEOUT_ms = 30000, /* the other daemon makes an enclave in this time */
     INSPECT_TIMEOUT_ms = 2000, /* status answers without the enclave's own figures then */
@@ -82,6 +83,10 @@ void conn_close(struct conn **conn); /* sends what can be sent at once; sets NUL
 struct daemon_options {
     const char *state, *listen, *hostname;
     const char *device; /* for service addresses of programs that arrive; NULL: as at the source */
+    const char *policy, *policy_key; /* NULL: enclaves obey no policy */
+    const char *policy_signature;    /* NULL: beside the policy */
+    const char *collateral[COLLATERALS_MAX];
+    unsigned collateral_count;
     uint64_t memory_limit; /* 0: none */
     enum om_log_level log_level;
     bool keep; /* enclaves run on when the daemon ends */
@@ -91,6 +96,7 @@ struct daemon {
     uv_loop_t loop;
     struct daemon_options options;
     char host_program[PATH_MAX], key_path[PATH_MAX], log_dir[PATH_MAX];
+    char bundle_path[PATH_MAX + 16]; /* policy and collateral, for host processes */
     char hostname[64], listen_address[ADDRESS_TEXT_MAX];
     int lock_fd, control_fd, tcp_fd;
     struct watch *control_watch, *tcp_watch;
@@ -187,6 +193,12 @@ void state_open(struct daemon *daemon);
 /* Removes what this start has made; or keeps it, since the start was a success. */
 void state_undo(void);
 void state_keep(void);
+
+/* ---- daemon_policy.c ---- */
+/* Reads the policy, if there is to be one, or daemon_die. */
+void policy_start(struct daemon *daemon);
+/* Reads it again, for a move.  False and a reason if it cannot be obeyed (any more). */
+bool policy_refresh(const struct daemon *daemon, char *reason, size_t size);
 
 /* ---- daemon_enclaves.c ---- */
 struct enclave *enclave_new(struct daemon *daemon, const char *name);

@@ -144,13 +144,13 @@ void arrival_host_ended(struct enclave *enclave)
     refuse_arrival(enclave->arrival, reason);
 }
 
-static json_t *make_order(const struct hello *hello)
+static json_t *make_order(const struct hello *hello, const char *peer)
 {
     char session[24];
 
     snprintf(session, sizeof(session), "%016llx", (unsigned long long)hello->session);
-    return json_pack("{s:s, s:s, s:s}", "order", "move_in", "session", session, "mode",
-                     mode_name((int)hello->mode));
+    return json_pack("{s:s, s:s, s:s, s:s}", "order", "move_in", "session", session, "mode",
+                     mode_name((int)hello->mode), "peer", peer);
 }
 
 void arrival_host_ready(struct enclave *enclave)
@@ -161,7 +161,7 @@ void arrival_host_ready(struct enclave *enclave)
 
     for (int i = 0; i < OM_STREAM_COUNT; i++)
         (void)!send(fds[i], "OK\n", 3, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (!conn_send_fds(enclave->link, make_order(&arrival->hello), fds))
+    if (!conn_send_fds(enclave->link, make_order(&arrival->hello, knocks[0]->peer), fds))
         enclave_signal(enclave, SIGKILL); /* The closed sockets tell the source. */
     for (int i = 0; i < OM_STREAM_COUNT; i++)
         knock_free(knocks[i]);
@@ -182,7 +182,7 @@ static bool admit(struct daemon *daemon, const struct hello *hello, char *reason
 {
     const struct enclave *holder = enclave_find(daemon, hello->name);
     const uint64_t limit = daemon->options.memory_limit, used = limit ? enclaves_memory(daemon) : 0;
-    char need[32], left[32], all[32];
+    char need[32], left[32], all[32], wrong[512];
 
     if (daemon->stopping)
         snprintf(reason, size, "optmigd is about to end here");
@@ -195,8 +195,12 @@ static bool admit(struct daemon *daemon, const struct hello *hello, char *reason
                  units_size((double)hello->memory_bytes, need, sizeof(need)),
                  units_size(used < limit ? (double)(limit - used) : 0, left, sizeof(left)),
                  units_size((double)limit, all, sizeof(all)));
-    else
+    else if (policy_refresh(daemon, wrong, sizeof(wrong)))
         return true;
+    else { /* What is wrong with it is no business of whoever can reach the port. */
+        daemon_log(daemon, OM_LOG_ERROR, "no move in: %s", wrong);
+        snprintf(reason, size, "this host's policy cannot be obeyed; its log says why");
+    }
     return false;
 }
 

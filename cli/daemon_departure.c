@@ -295,13 +295,13 @@ static json_t *make_order(const struct departure *departure)
                  "optmig run: %s has been moved to %s and runs on there; it gets no more "
                  "input from here, and what it writes goes to the log there, or to the file given",
                  enclave->name, departure->to);
-    return json_pack("{s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b, s:b}", "order", "move_out",
-                     "session", session, "mode", mode_name((int)departure->mode), "tracker",
-                     tracker_name((int)departure->tracker), "connections",
-                     departure->reset_connections ? "reset" : "move", "max_downtime_us",
-                     (double)departure->max_downtime_us, "deadline_us",
-                     (double)departure->deadline_us, "note", note, "check_only",
-                     departure->check_only, "audit", departure->audit);
+    return json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b, s:b}", "order", "move_out", "session",
+        session, "peer", departure->to, "mode", mode_name((int)departure->mode), "tracker",
+        tracker_name((int)departure->tracker), "connections",
+        departure->reset_connections ? "reset" : "move", "max_downtime_us",
+        (double)departure->max_downtime_us, "deadline_us", (double)departure->deadline_us, "note",
+        note, "check_only", departure->check_only, "audit", departure->audit);
 }
 
 static void hand_over(struct departure *departure)
@@ -503,6 +503,7 @@ void departure_begin(struct enclave *enclave, const json_t *request)
 {
     struct departure *departure = calloc(1, sizeof(*departure));
     const int tracker = tracker_parse(line_text(request, "tracker", NULL));
+    char reason[1024];
 
     if (!departure ||
         getrandom(&departure->session, sizeof(departure->session), 0) != sizeof(departure->session))
@@ -522,6 +523,10 @@ void departure_begin(struct enclave *enclave, const json_t *request)
     departure->max_downtime_us = microseconds(request, "max_downtime_ms", 20);
     departure->deadline_us = microseconds(request, "deadline_ms", 0);
     snprintf(departure->to, sizeof(departure->to), "%s", line_text(request, "to", ""));
+    if (!policy_refresh(enclave->daemon, reason, sizeof(reason))) {
+        refuse(departure, "%s", reason);
+        return;
+    }
     start_timer(departure, CONNECT_TIMEOUT_ms);
     resolve_address(departure);
 }

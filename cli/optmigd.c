@@ -75,6 +75,12 @@ static void print_help(void)
          "  --state DIR          control socket, key and logs (default " LOCATE_DEFAULT_STATE ")\n"
          "  --name HOSTNAME      how this host is called in reports (default: the system's name)\n"
          "  --memory-limit SIZE  refuse moves in that would need more in all (default: no limit)\n"
+         "  --policy FILE        signed policy that enclaves here obey in moves, out and in\n"
+         "  --policy-key FILE    the operator's public key; with --policy\n"
+         "  --policy-signature FILE  its signature (default: the policy's name with .sig)\n"
+         "  --collateral PATH    certificates, revocation lists, Intel's collateral; a file or a\n"
+         "                       directory, several times. All of these are read anew for each "
+         "move\n"
          "  --device INTERFACE   where service addresses (optmig run --address) of arriving "
          "programs\n"
          "                       are put (default: the interface of the same name as at the "
@@ -99,11 +105,20 @@ static _Noreturn void usage(const char *problem)
 }
 
 static const struct option g_options[] = {
-    {"listen", required_argument, NULL, 'l'}, {"state", required_argument, NULL, 's'},
-    {"name", required_argument, NULL, 'n'},   {"memory-limit", required_argument, NULL, 'm'},
-    {"device", required_argument, NULL, 'd'}, {"log-level", required_argument, NULL, 'v'},
-    {"keep", no_argument, NULL, 'k'},         {"version", no_argument, NULL, 'V'},
-    {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
+    {"listen", required_argument, NULL, 'l'},
+    {"state", required_argument, NULL, 's'},
+    {"name", required_argument, NULL, 'n'},
+    {"memory-limit", required_argument, NULL, 'm'},
+    {"device", required_argument, NULL, 'd'},
+    {"log-level", required_argument, NULL, 'v'},
+    {"policy", required_argument, NULL, 'p'},
+    {"policy-key", required_argument, NULL, 'K'},
+    {"policy-signature", required_argument, NULL, 'S'},
+    {"collateral", required_argument, NULL, 'c'},
+    {"keep", no_argument, NULL, 'k'},
+    {"version", no_argument, NULL, 'V'},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
 };
 
 static void apply(struct daemon_options *options, int option)
@@ -136,6 +151,20 @@ static void apply(struct daemon_options *options, int option)
             usage("--log-level: error, warn, info or debug");
         options->log_level = (enum om_log_level)log_level_parse(optarg);
         break;
+    case 'p':
+        options->policy = optarg;
+        break;
+    case 'K':
+        options->policy_key = optarg;
+        break;
+    case 'S':
+        options->policy_signature = optarg;
+        break;
+    case 'c':
+        if (options->collateral_count == COLLATERALS_MAX)
+            usage("--collateral: at most 16 times");
+        options->collateral[options->collateral_count++] = optarg;
+        break;
     case 'k':
         options->keep = true;
         break;
@@ -159,6 +188,11 @@ static void parse_options(struct daemon_options *options, int argc, char **argv)
         apply(options, option);
     if (optind != argc)
         usage("it takes options only, no arguments");
+    if (options->policy && !options->policy_key)
+        usage("--policy: whose?  --policy-key FILE");
+    if (!options->policy &&
+        (options->policy_key || options->policy_signature || options->collateral_count))
+        usage("--policy-key, --policy-signature and --collateral belong to --policy FILE");
 }
 
 static void set_hostname(struct daemon *daemon)
@@ -428,6 +462,7 @@ int main(int argc, char **argv)
             "by OPTMIG_HOST_PROGRAM",
             daemon.host_program);
     state_open(&daemon);
+    policy_start(&daemon);
     set_hostname(&daemon);
     uv_loop_init(&daemon.loop);
     watch_signals(&daemon);

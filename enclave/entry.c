@@ -8,6 +8,7 @@
 
 #include <asm/unistd.h>
 
+#include "enclave/attestation.h"
 #include "enclave/clock.h"
 #include "enclave/fd.h"
 #include "enclave/mm.h"
@@ -86,6 +87,8 @@ static long create(const struct ecall_create *untrusted)
     name_copy(g_tables->name, arg.name, sizeof(g_tables->name));
     thread_table_create(arg.process_id);
     mm_create();
+    if (arg.bundle_length && attestation_pin(arg.bundle, arg.bundle_length))
+        return -EINVAL; /* LIFE_BUSY: nothing can be done with it any more. */
     life_become(LIFE_EMPTY);
     return 0;
 }

@@ -9,6 +9,7 @@
 
 #include <linux/time.h>
 
+#include "enclave/attestation.h"
 #include "enclave/cpu_features.h"
 #include "enclave/fd.h"
 #include "enclave/move_role.h"
@@ -69,6 +70,17 @@ static long reply(uint8_t type, size_t length)
 }
 
 /* ---- prepare ---- */
+
+/* The verdict is told to the source in either case; only then does this side end, if it has to. */
+static long consume_evidence(const struct message *message)
+{
+    bool accepted = attestation_judge(message);
+    long error = attestation_send();
+
+    if (!accepted)
+        error = -EPERM;
+    return error && attestation_reason()[0] ? fail(error, "%s", attestation_reason()) : error;
+}
 
 static bool lists_pages(uint32_t mode)
 {
@@ -263,6 +275,8 @@ static long consume_abort(const struct message *message)
 static long consume(const struct message *message)
 {
     switch (message->type) {
+    case MESSAGE_SOURCE_EVIDENCE:
+        return consume_evidence(message);
     case MESSAGE_PREPARE:
         return consume_prepare(message);
     case MESSAGE_LAYOUT:
@@ -295,10 +309,12 @@ static long consume(const struct message *message)
 static long run(void)
 {
     struct message message = {0};
+    const char *reason;
     long error;
 
     enter_phase(OM_PHASE_PREPARE);
-    error = sealed_open(ROLE_DESTINATION, g_in.move.session);
+    reason = attestation_begin(&g_in.move);
+    error = reason ? fail(-EPERM, "%s", reason) : sealed_open(ROLE_DESTINATION, g_in.move.session);
     while (!error && message.type != MESSAGE_PAGES_DONE) {
         error = sealed_receive(STREAM_BULK, &message);
         /* START has been heard then, and cannot be unheard. */

@@ -17,6 +17,7 @@
 #include <asm/unistd.h>
 #include <linux/time.h>
 
+#include "enclave/attestation.h"
 #include "enclave/audit.h"
 #include "enclave/cards.h"
 #include "enclave/cpu_features.h"
@@ -279,6 +280,28 @@ static long end_check(long error)
     return -EPERM;
 }
 
+/* The policy first, then the channel, then who is at its other end. */
+static long attest(void)
+{
+    const char *reason = attestation_begin(&g_out.move);
+    struct message message;
+    long error;
+
+    if (reason)
+        return fail(-EPERM, "%s", reason);
+    error = sealed_open(ROLE_SOURCE, g_out.move.session);
+    if (!error)
+        error = attestation_send();
+    if (!error)
+        error = expect(MESSAGE_DESTINATION_EVIDENCE, &message);
+    if (!error && !attestation_judge(&message)) {
+        error = -EPERM;
+        if (attestation_refused_there())
+            (void)sealed_receive(STREAM_BULK, &message); /* Its reasons are known already. */
+    }
+    return error && attestation_reason()[0] ? fail(error, "%s", attestation_reason()) : error;
+}
+
 static long prepare(void)
 {
     struct message message;
@@ -287,7 +310,8 @@ static long prepare(void)
     enter_phase(OM_PHASE_PREPARE);
     error = check_cancel();
     if (!error)
-        error = sealed_open(ROLE_SOURCE, g_out.move.session);
+        error = attest();
+    g_out.report.attest_us = now_us() - g_out.begin_us;
     if (!error)
         error = count_memory();
     if (!error)

@@ -6,6 +6,7 @@
  */
 #include "enclave/sealed.h"
 
+#include "enclave/attestation.h"
 #include "enclave/platform/platform.h"
 
 enum {
@@ -91,41 +92,25 @@ static long receive_bytes(uint32_t stream, void *buffer, size_t length)
 
 static long send_hello(struct handshake *handshake, uint8_t *frame)
 {
-    uint8_t report_data[64], evidence[OM_EVIDENCE_MAX];
-    long length;
-    int error;
+    int length = handshake_create_hello(handshake, frame, HELLO_bytes);
 
-    handshake_report_data(&handshake->mine, report_data);
-    length = platform_report(report_data, evidence, sizeof(evidence));
-    if (length < 0)
-        return fail(length, "the platform gives no report about this enclave", "");
-    error = handshake_set_evidence(handshake, evidence, (size_t)length);
-    if (!error)
-        error = handshake_create_hello(handshake, frame, HELLO_MAX_bytes);
-    return error < 0 ? fail_protocol(error) : send_bytes(STREAM_BULK, frame, (size_t)error);
+    return length < 0 ? fail_protocol(length) : send_bytes(STREAM_BULK, frame, (size_t)length);
 }
 
 static long receive_hello(struct handshake *handshake, uint8_t *frame)
 {
-    uint8_t report_data[64];
     long error = receive_bytes(STREAM_BULK, frame, HELLO_PREFIX_SIZE);
     int length;
 
     if (error)
         return error;
     length = handshake_hello_length(frame);
-    if (length < HELLO_PREFIX_SIZE || length > HELLO_MAX_bytes)
-        return fail_protocol(length < 0 ? length : PROTOCOL_LENGTH);
-    error =
-        receive_bytes(STREAM_BULK, frame + HELLO_PREFIX_SIZE, (size_t)length - HELLO_PREFIX_SIZE);
+    if (length != HELLO_bytes)
+        return fail_protocol(length);
+    error = receive_bytes(STREAM_BULK, frame + HELLO_PREFIX_SIZE, HELLO_bytes - HELLO_PREFIX_SIZE);
     if (error)
         return error;
-    length = handshake_consume_hello(handshake, frame, (size_t)length);
-    if (length)
-        return fail_protocol(length);
-    handshake_report_data(&handshake->theirs, report_data);
-    length =
-        platform_verify(handshake->theirs.evidence, handshake->theirs.evidence_length, report_data);
+    length = handshake_consume_hello(handshake, frame, HELLO_bytes);
     return length ? fail_protocol(length) : 0;
 }
 
@@ -139,6 +124,7 @@ static long exchange_hellos(uint8_t role, uint64_t session, struct session_keys 
     random_bytes(random, sizeof(random));
     handshake_create(handshake, role, platform_number(), session, random);
     memset(random, 0, sizeof(random));
+    attestation_describe(&handshake->mine);
     error = send_hello(handshake, g_sealed.pipes[STREAM_BULK].frame_out);
     if (!error)
         error = receive_hello(handshake, frame);
@@ -146,6 +132,11 @@ static long exchange_hellos(uint8_t role, uint64_t session, struct session_keys 
         return error;
     result = handshake_finish(handshake, out_keys);
     return result ? fail_protocol(result) : 0;
+}
+
+const struct handshake *sealed_handshake(void)
+{
+    return &g_sealed.handshake;
 }
 
 void sealed_create(void)

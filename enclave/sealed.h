@@ -17,8 +17,11 @@ struct message {
 
 /* First of all: nothing is sent or received yet. */
 void sealed_create(void);
-/* Handshake: hellos, evidence both ways, keys.  0 or -errno, see sealed_reason(). */
+/* Hellos, and keys.  Whose keys they are has still to be shown (attestation.h): nothing of the
+ * program may be sent before.  0 or -errno, see sealed_reason(). */
 long sealed_open(uint8_t role, uint64_t session);
+/* The two hellos of the open channel; no secrets are left in it. */
+const struct handshake *sealed_handshake(void);
 /* No thread uses the channel any more: forgets the keys. */
 void sealed_close(void);
 

@@ -45,6 +45,7 @@ static struct {
     enum role role;
     bool program_here;   /* it runs in this process, or ran here until a move */
     uint32_t last_phase; /* of the move under way */
+    json_t *rules;       /* of policies, judged so far in this move */
     int exit_status;     /* NOT_ENDED, or with what to end the process once all is sent */
     struct line_reader reader;
     char said[OM_REASON_MAX]; /* what to tell the user on the terminal when the program has left */
@@ -111,12 +112,24 @@ static int status_after_move(enum om_result result)
     return result == OM_RESULT_LOST ? OM_RESULT_LOST : NOT_ENDED;
 }
 
+/* On a thread of the move. */
+static void on_rule(const struct om_rule *rule)
+{
+    pthread_mutex_lock(&g_link.lock);
+    json_array_append_new(g_link.rules, rule_to_json(rule));
+    pthread_mutex_unlock(&g_link.lock);
+}
+
 /* On a thread of the move, once. */
 static void on_done(const struct om_move_report *report)
 {
-    json_t *event = json_pack("{s:s, s:o}", "event", "done", "report", report_to_json(report));
+    json_t *object = report_to_json(report);
+    json_t *event = json_pack("{s:s, s:O}", "event", "done", "report", object);
 
     pthread_mutex_lock(&g_link.lock);
+    if (json_array_size(g_link.rules))
+        json_object_set(object, "rules", g_link.rules);
+    json_decref(object);
     if (g_link.role == ROLE_ARRIVING && report->result == OM_RESULT_MOVED)
         g_link.program_here = true;
     post_locked(event, false);
@@ -165,7 +178,7 @@ static bool take_sockets(int out_fds[OM_STREAM_COUNT])
 
 static void start_move(const json_t *order, bool destination)
 {
-    static const struct move_callbacks callbacks = {on_progress, on_done};
+    static const struct move_callbacks callbacks = {on_progress, on_rule, on_done};
     const int mode = mode_parse(line_text(order, "mode", "hybrid"));
     const int tracker = tracker_parse(line_text(order, "tracker", "kernel"));
     struct move_options options = {
@@ -190,7 +203,10 @@ static void start_move(const json_t *order, bool destination)
         post(json_pack("{s:s, s:o}", "event", "done", "report", report_to_json(&report)));
         return;
     }
+    snprintf(options.peer, sizeof(options.peer), "%s", line_text(order, "peer", ""));
     pthread_mutex_lock(&g_link.lock);
+    json_decref(g_link.rules);
+    g_link.rules = json_array();
     snprintf(g_link.said, sizeof(g_link.said), "%s", line_text(order, "note", ""));
     g_link.role = destination ? ROLE_ARRIVING : ROLE_SOURCE;
     pthread_mutex_unlock(&g_link.lock);

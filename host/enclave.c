@@ -13,6 +13,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -38,6 +39,7 @@ static struct {
     enum om_log_level log_level;
     enum om_tracker tracker;
     bool audit, slow_calls;
+    const char *bundle_path;
 } g_enclave = {.log_fd = -1};
 
 #define OCALL(type, name, parameters) .name = host_##name,
@@ -117,6 +119,24 @@ static int reserve_elrange(char *reason)
     return 0;
 }
 
+long bundle_load(void **out)
+{
+    struct stat status;
+    int fd = g_enclave.bundle_path ? open(g_enclave.bundle_path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t got = -1;
+
+    *out = NULL;
+    if (!g_enclave.bundle_path)
+        return 0;
+    if (fd >= 0 && fstat(fd, &status) == 0 && (*out = malloc((size_t)status.st_size + 1)) != NULL)
+        got = read(fd, *out, (size_t)status.st_size);
+    if (got < 0)
+        got = -errno;
+    if (fd >= 0)
+        close(fd);
+    return got == 0 ? -EINVAL : got;
+}
+
 static int create(const struct enclave_options *options, const uint8_t measurement[32],
                   char *reason)
 {
@@ -139,11 +159,20 @@ static int create(const struct enclave_options *options, const uint8_t measureme
         .sigreturn_end = (uint64_t)host_gate_sigreturn_end,
         .restorer = (uint64_t)host_gate_restorer,
     };
-    long error;
+    void *bundle = NULL;
+    long error, length = bundle_load(&bundle);
 
+    if (length < 0) {
+        snprintf(reason, OM_REASON_MAX, "policy %s: %s", g_enclave.bundle_path,
+                 strerror(-(int)length));
+        return -1;
+    }
+    arg.bundle = bundle;
+    arg.bundle_length = (uint64_t)length;
     snprintf(arg.name, sizeof(arg.name), "%s", options->name);
     memcpy(arg.measurement, measurement, 32);
     error = enclave_call(ECALL_create, &arg, 0);
+    free(bundle);
     if (error)
         snprintf(reason, OM_REASON_MAX, "the runtime refused this host process: error %ld", -error);
     return error ? -1 : 0;
@@ -179,6 +208,7 @@ int enclave_create(const struct enclave_options *options, char reason[OM_REASON_
     g_enclave.tracker = options->tracker;
     g_enclave.audit = options->audit;
     g_enclave.slow_calls = options->slow_calls;
+    g_enclave.bundle_path = options->bundle_path;
     if (options->log_fd >= 0)
         g_enclave.log_fd = fcntl(options->log_fd, F_DUPFD_CLOEXEC, g_enclave.host_fd_base);
     find_runtime(options, path);

@@ -11,4 +11,9 @@ void host_log(int level, const char *text, size_t length);
 uint64_t host_now_ns(int clock_id);
 long host_memory_available(void);
 void host_progress(const struct om_progress *progress); /* move.c */
+void host_rule(const struct om_rule *rule);             /* move.c */
 long host_cancel_requested(void);                       /* move.c */
+
+/* Policy and collateral as the daemon has left them (attest/bundle.h); the length, 0 if this
+ * enclave obeys none, or -errno.  *out is the caller's to free. */
+long bundle_load(void **out);

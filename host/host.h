@@ -15,6 +15,7 @@ struct enclave_options {
     const char *runtime_path; /* NULL: beside this executable */
     const char *key_path;     /* platform sim: the host's secret key file (32 bytes), made by the
                                  daemon; NULL: a fresh key */
+    const char *bundle_path;  /* file with policy and collateral; NULL: none is obeyed */
     int log_fd;               /* lines of the runtime; -1: none */
     bool quiet;               /* no banner */
     bool logged;              /* standard output and error are the log of the daemon */
@@ -43,6 +44,7 @@ struct move_options {
     uint64_t max_downtime_us;
     uint64_t deadline_us; /* 0: none */
     uint64_t session;
+    char peer[OM_PEER_MAX];   /* address of the other host, for the policy */
     int fds[OM_STREAM_COUNT]; /* connected sockets, given away: closed when the move ends */
 };
 
@@ -50,6 +52,7 @@ struct move_options {
  */
 struct move_callbacks {
     void (*progress)(const struct om_progress *progress);
+    void (*rule)(const struct om_rule *rule); /* of a policy, when it was judged */
     void (*done)(const struct om_move_report *report);
 };
 

@@ -39,6 +39,7 @@ static _Noreturn void usage(const char *problem)
     fprintf(stderr,
             "optmig-host: %s\n"
             "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
+            "                   [--bundle FILE]\n"
             "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--logged]\n"
             "                   [--service ADDRESS/PREFIX@DEVICE]... [--device DEVICE]\n"
             "                   [--tracker TRACKER] [--audit] [--slow-calls]\n"
@@ -70,14 +71,23 @@ static void parse_log_level(struct arguments *arguments, const char *text)
 }
 
 static const struct option g_options[] = {
-    {"name", required_argument, NULL, 'n'},    {"control-fd", required_argument, NULL, 'c'},
-    {"key", required_argument, NULL, 'k'},     {"runtime", required_argument, NULL, 'r'},
-    {"program", required_argument, NULL, 'p'}, {"log-level", required_argument, NULL, 'l'},
-    {"umask", required_argument, NULL, 'u'},   {"receive", no_argument, NULL, 'R'},
-    {"service", required_argument, NULL, 's'}, {"device", required_argument, NULL, 'd'},
-    {"quiet", no_argument, NULL, 'q'},         {"logged", no_argument, NULL, 'L'},
-    {"tracker", required_argument, NULL, 't'}, {"audit", no_argument, NULL, 'a'},
-    {"slow-calls", no_argument, NULL, 'S'},    {NULL, 0, NULL, 0},
+    {"name", required_argument, NULL, 'n'},
+    {"control-fd", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},
+    {"runtime", required_argument, NULL, 'r'},
+    {"bundle", required_argument, NULL, 'b'},
+    {"program", required_argument, NULL, 'p'},
+    {"log-level", required_argument, NULL, 'l'},
+    {"umask", required_argument, NULL, 'u'},
+    {"receive", no_argument, NULL, 'R'},
+    {"service", required_argument, NULL, 's'},
+    {"device", required_argument, NULL, 'd'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"logged", no_argument, NULL, 'L'},
+    {"tracker", required_argument, NULL, 't'},
+    {"audit", no_argument, NULL, 'a'},
+    {"slow-calls", no_argument, NULL, 'S'},
+    {NULL, 0, NULL, 0},
 };
 
 /* ADDRESS/PREFIX@DEVICE, as optmig run puts it together. */
@@ -108,6 +118,9 @@ static void apply(struct arguments *arguments, int option)
         break;
     case 'r':
         arguments->enclave.runtime_path = optarg;
+        break;
+    case 'b':
+        arguments->enclave.bundle_path = optarg;
         break;
     case 'p':
         arguments->program = optarg;

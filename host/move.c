@@ -57,8 +57,14 @@ static void *mover_thread(void *unused)
     };
     pthread_t urgent, pager;
     bool destination = g_move.direction == ECALL_move_in;
+    void *bundle = NULL;
+    long length = bundle_load(&bundle);
 
     (void)unused;
+    /* What cannot be read is missing; the enclave knows whether it may do without. */
+    move.bundle = bundle;
+    move.bundle_length = length > 0 ? (uint64_t)length : 0;
+    memcpy(move.peer, g_move.options.peer, sizeof(move.peer));
     if (pthread_create(&urgent, NULL, urgent_thread, NULL))
         abort();
     if (destination && pthread_create(&pager, NULL, pager_thread, NULL))
@@ -68,6 +74,7 @@ static void *mover_thread(void *unused)
     if (destination)
         pthread_join(pager, NULL);
     channel_close_all();
+    free(bundle);
     move.report.reason[OM_REASON_MAX - 1] = 0;
     __atomic_store_n(&g_move.busy, 0, __ATOMIC_SEQ_CST);
     g_move.callbacks.done(&move.report);
@@ -106,6 +113,11 @@ int enclave_move_out(const struct move_options *options, const struct move_callb
 int enclave_move_in(const struct move_options *options, const struct move_callbacks *callbacks)
 {
     return begin(options, callbacks, ECALL_move_in);
+}
+
+void host_rule(const struct om_rule *rule)
+{
+    g_move.callbacks.rule(rule);
 }
 
 void enclave_cancel(void)

@@ -48,11 +48,13 @@ int platform_create(const char *key_path, const uint8_t measurement[32], char re
     return 0;
 }
 
-long host_report(const uint8_t report_data[64], uint8_t *out_evidence, size_t capacity)
+long host_report(const uint8_t report_data[64], uint8_t *out_evidence, size_t capacity,
+                 uint32_t *out_evidence_length)
 {
     if (capacity < SIM_EVIDENCE_SIZE)
         return -ENOSPC;
     if (sim_report(g_platform.key, g_platform.measurement, report_data, out_evidence))
         return -EIO;
+    *out_evidence_length = SIM_EVIDENCE_SIZE;
     return SIM_EVIDENCE_SIZE;
 }

@@ -8,4 +8,5 @@
 int platform_create(const char *key_path, const uint8_t measurement[32],
                     char reason[OM_REASON_MAX]);
 
-long host_report(const uint8_t report_data[64], uint8_t *out_evidence, size_t capacity);
+long host_report(const uint8_t report_data[64], uint8_t *out_evidence, size_t capacity,
+                 uint32_t *out_evidence_length);

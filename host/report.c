@@ -126,6 +126,7 @@ json_t *report_to_json(const struct om_move_report *report)
     set_count(object, "rounds", report->rounds);
     set_count(object, "bytes_sent", report->bytes_sent);
     set_ms(object, "total_ms", report->total_us);
+    set_ms(object, "attest_ms", report->attest_us);
     set_ms(object, "prepare_ms", report->prepare_us);
     set_ms(object, "precopy_ms", report->precopy_us);
     set_ms(object, "downtime_ms", report->downtime_us);
@@ -158,6 +159,14 @@ json_t *report_without_move(enum om_result result, enum om_phase phase, const ch
 
     snprintf(report.reason, sizeof(report.reason), "%s", reason);
     return report_to_json(&report);
+}
+
+json_t *rule_to_json(const struct om_rule *rule)
+{
+    return json_pack("{s:s, s:b, s:s, s:o, s:o}", "of",
+                     rule->about_source ? "source" : "destination", "pass", (int)rule->pass, "rule",
+                     rule->name, "found", reason_to_json(rule->found), "wanted",
+                     reason_to_json(rule->wanted));
 }
 
 json_t *progress_to_json(const struct om_progress *progress)

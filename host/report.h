@@ -25,6 +25,7 @@ const char *log_level_name(int level);
 /* Durations in milliseconds.  Names of enclave, mode and hosts are not in it: the daemon adds them.
  */
 json_t *report_to_json(const struct om_move_report *report);
+json_t *rule_to_json(const struct om_rule *rule);
 json_t *progress_to_json(const struct om_progress *progress);
 /* The report of a move that ended before the source enclave had anything to say. */
 json_t *report_without_move(enum om_result result, enum om_phase phase, const char *reason);

@@ -6,15 +6,17 @@
  *   prk        = HKDF-Extract(salt: transcript, X25519 shared secret)
  *   key        = HKDF-Expand(prk, "optmig key" || role of the sender || stream)
  *
- * A hello holds the platform's evidence, made over everything else in it, so both reports are bound
- * into every key. The keys are ephemeral.  That both sides have the same ones is shown by the first
- * record that opens.
+ *   report data = SHA-256("optmig report 1" || role || transcript) and the same with 2
+ *
+ * The keys are ephemeral.  Whose they are is shown by evidence over the report data, which goes in
+ * the first record of each side: so it is bound to both public keys and both nonces, to the session
+ * and to the role of who shows it.  Who stands between two sides has another transcript with each.
  */
 #include "protocol/crypto.h"
 #include "protocol/protocol.h"
 #include "protocol/wire.h"
 
-enum { HELLO_HEAD_SIZE = 92, HELLO_PREFIX_SIZE = 12 };
+enum { HELLO_PREFIX_SIZE = 12 };
 
 static const char g_hello_magic[4] = {'O', 'M', 'H', '1'};
 
@@ -40,68 +42,46 @@ void handshake_create(struct handshake *h, uint8_t role, uint8_t platform, uint6
     x25519(h->mine.public_key, h->secret_key);
 }
 
-static void report_hash(const struct hello *hello, const char label[16], uint8_t out[32])
+static void report_hash(const struct handshake *h, uint8_t role, const char label[16],
+                        uint8_t out[32])
 {
-    uint8_t bytes[16 + 2 + 1 + 1 + 8 + 32 + 32 + 4];
-    struct wire w = wire_writer(bytes, sizeof bytes);
-    wire_put_bytes(&w, label, 16);
-    wire_put_u16(&w, MESSAGES_VERSION);
-    wire_put_u8(&w, hello->role);
-    wire_put_u8(&w, hello->platform);
-    wire_put_u64(&w, hello->session);
-    wire_put_bytes(&w, hello->nonce, sizeof hello->nonce);
-    wire_put_bytes(&w, hello->public_key, sizeof hello->public_key);
-    wire_put_u32(&w, hello->capabilities);
     br_sha256_context sha;
     br_sha256_init(&sha);
-    br_sha256_update(&sha, bytes, sizeof bytes);
+    br_sha256_update(&sha, label, 16);
+    br_sha256_update(&sha, &role, 1);
+    br_sha256_update(&sha, h->transcript, sizeof h->transcript);
     br_sha256_out(&sha, out);
 }
 
-void handshake_report_data(const struct hello *hello, uint8_t out_report_data[64])
+void handshake_report_data(const struct handshake *h, uint8_t role, uint8_t out_report_data[64])
 {
-    report_hash(hello, "optmig report 1", &out_report_data[0]);
-    report_hash(hello, "optmig report 2", &out_report_data[32]);
+    report_hash(h, role, "optmig report 1", &out_report_data[0]);
+    report_hash(h, role, "optmig report 2", &out_report_data[32]);
 }
 
-int handshake_set_evidence(struct handshake *h, const uint8_t *evidence, size_t length)
+static void put_hello(const struct hello *hello, uint8_t out[HELLO_bytes])
 {
-    if (h->stage != HANDSHAKE_OPEN || length > sizeof h->mine.evidence)
-        return PROTOCOL_ARGUMENT;
-    memset(h->mine.evidence, 0, sizeof h->mine.evidence);
-    if (length > 0)
-        memcpy(h->mine.evidence, evidence, length);
-    h->mine.evidence_length = (uint32_t)length;
-    return PROTOCOL_OK;
-}
-
-/* Everything of a hello but the evidence. */
-static void put_hello_head(const struct hello *hello, uint8_t out[HELLO_HEAD_SIZE])
-{
-    struct wire w = wire_writer(out, HELLO_HEAD_SIZE);
+    struct wire w = wire_writer(out, HELLO_bytes);
     wire_put_bytes(&w, g_hello_magic, sizeof g_hello_magic);
     wire_put_u16(&w, MESSAGES_VERSION);
     wire_put_u8(&w, hello->role);
     wire_put_u8(&w, hello->platform);
-    wire_put_u32(&w, HELLO_HEAD_SIZE + hello->evidence_length);
+    wire_put_u32(&w, HELLO_bytes);
     wire_put_u64(&w, hello->session);
     wire_put_bytes(&w, hello->nonce, sizeof hello->nonce);
     wire_put_bytes(&w, hello->public_key, sizeof hello->public_key);
     wire_put_u32(&w, hello->capabilities);
-    wire_put_u32(&w, hello->evidence_length);
+    wire_put_bytes(&w, hello->runtime, sizeof hello->runtime);
+    wire_put_bytes(&w, hello->policy_key, sizeof hello->policy_key);
+    wire_put_u64(&w, hello->policy_version);
 }
 
 int handshake_create_hello(const struct handshake *h, uint8_t *out, size_t capacity)
 {
-    size_t length = HELLO_HEAD_SIZE + (size_t)h->mine.evidence_length;
-    if (h->role > ROLE_DESTINATION || h->stage == 0 || capacity < length)
+    if (h->role > ROLE_DESTINATION || h->stage == 0 || capacity < HELLO_bytes)
         return PROTOCOL_ARGUMENT;
-    uint8_t head[HELLO_HEAD_SIZE];
-    put_hello_head(&h->mine, head);
-    struct wire w = wire_writer(out, length);
-    wire_put_bytes(&w, head, sizeof head);
-    wire_put_bytes(&w, h->mine.evidence, h->mine.evidence_length);
-    return (int)length;
+    put_hello(&h->mine, out);
+    return HELLO_bytes;
 }
 
 int handshake_hello_length(const uint8_t prefix[HELLO_PREFIX_SIZE])
@@ -116,10 +96,7 @@ int handshake_hello_length(const uint8_t prefix[HELLO_PREFIX_SIZE])
         return PROTOCOL_MAGIC;
     if (version != MESSAGES_VERSION)
         return PROTOCOL_VERSION;
-    if (length < HELLO_HEAD_SIZE || length > HELLO_MAX_bytes ||
-        length - HELLO_HEAD_SIZE > sizeof((struct hello *)0)->evidence)
-        return PROTOCOL_LENGTH;
-    return (int)length;
+    return length == HELLO_bytes ? HELLO_bytes : PROTOCOL_LENGTH;
 }
 
 /* Only the form; whether it is the hello that we want is decided by check_hello. */
@@ -142,10 +119,9 @@ static int decode_hello(const uint8_t *bytes, size_t length, struct hello *out)
     wire_take_bytes(&w, out->nonce, sizeof out->nonce);
     wire_take_bytes(&w, out->public_key, sizeof out->public_key);
     out->capabilities = wire_take_u32(&w);
-    out->evidence_length = wire_take_u32(&w);
-    if (out->evidence_length != wire_left(&w))
-        return PROTOCOL_LENGTH;
-    wire_take_bytes(&w, out->evidence, out->evidence_length);
+    wire_take_bytes(&w, out->runtime, sizeof out->runtime);
+    wire_take_bytes(&w, out->policy_key, sizeof out->policy_key);
+    out->policy_version = wire_take_u64(&w);
     return wire_complete(&w) ? PROTOCOL_OK : PROTOCOL_LENGTH;
 }
 
@@ -160,6 +136,8 @@ static int check_hello(const struct hello *mine, const struct hello *theirs)
         return PROTOCOL_SESSION;
     if (theirs->platform != mine->platform)
         return PROTOCOL_PLATFORM;
+    if (memcmp(theirs->runtime, mine->runtime, sizeof mine->runtime) != 0)
+        return PROTOCOL_MEASUREMENT;
     return PROTOCOL_OK;
 }
 
@@ -177,13 +155,12 @@ int handshake_consume_hello(struct handshake *h, const uint8_t *bytes, size_t le
     return error;
 }
 
-/* Decoding accepts one form only, so the head that is made here is what was on the wire. */
+/* Decoding accepts one form only, so what is made here is what was on the wire. */
 static void hash_hello(br_sha256_context *sha, const struct hello *hello)
 {
-    uint8_t head[HELLO_HEAD_SIZE];
-    put_hello_head(hello, head);
-    br_sha256_update(sha, head, sizeof head);
-    br_sha256_update(sha, hello->evidence, hello->evidence_length);
+    uint8_t bytes[HELLO_bytes];
+    put_hello(hello, bytes);
+    br_sha256_update(sha, bytes, sizeof bytes);
 }
 
 static void make_transcript(struct handshake *h)

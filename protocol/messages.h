@@ -4,7 +4,8 @@
  * wire.
  *
  * There are two streams, bulk and urgent.  First on the bulk stream, in clear, comes one hello each
- * way; everything else on both streams is sealed records, with keys of that one handshake:
+ * way; everything else on both streams is sealed records, with keys of that one handshake, and the
+ * first of them carry the evidence that the keys are those of enclaves:
  *
  *   offset size
  *        0    4  magic "OMR1"
@@ -38,7 +39,12 @@ enum {
     REASON_MAX_bytes = 2048, /* of a text, its terminator counted (which is not sent) */
     XSAVE_SIZE_MAX_bytes = 64 * 1024,
     FD_BASE_MAX = 1 << 20,
-    HELLO_MAX_bytes = 8192,
+    HELLO_bytes = 160,
+    EVIDENCE_MAX_bytes = 64 * 1024,
+    CERTIFICATES_MAX_bytes = 64 * 1024,
+    RULES_MAX = 64, /* of a verdict */
+    RULE_TEXT_MAX_bytes = 255,
+    RULES_MAX_bytes = RULES_MAX * (4 + 3 * RULE_TEXT_MAX_bytes),
     HANDSHAKE_TIMEOUT_ms = 10000,
 };
 
@@ -97,13 +103,29 @@ struct message_started { /* fields in this order; 40 bytes */
     uint64_t realtime_ns;
 };
 
+/* SOURCE_EVIDENCE and DESTINATION_EVIDENCE: u32 lengths of evidence and certificates, u32 number of
+ * rules, u32 zero; then evidence, certificates, rules.  The rules are the destination's verdict
+ * about the source: u8 passed, u8 lengths of name, found, wanted, then these texts. */
+struct message_evidence {
+    uint32_t evidence_length, certificates_length, rule_count, rules_length;
+    const uint8_t *evidence, *certificates, *rules; /* of a decoded one: into the body */
+};
+
+struct message_rule {
+    bool pass;
+    char name[RULE_TEXT_MAX_bytes + 1]; /* terminated and printable, as the other two */
+    char found[RULE_TEXT_MAX_bytes + 1];
+    char wanted[RULE_TEXT_MAX_bytes + 1];
+};
+
 /* ---- hello, in clear (handshake.c) ----
  *
- *   0  4  magic "OMH1"        12  8  session
- *   4  2  version             20 32  nonce
- *   6  1  role                52 32  X25519 public key
- *   7  1  platform            84  4  capabilities
- *   8  4  total length        88  4  evidence length, then the evidence
+ *   0  4  magic "OMH1"         20 32  nonce
+ *   4  2  version              52 32  X25519 public key
+ *   6  1  role                 84  4  capabilities
+ *   7  1  platform             88 32  measurement of the runtime
+ *   8  4  total length        120 32  SHA-256 of the policy's key; zero: it obeys no policy
+ *  12  8  session             152  8  version of the policy
  */
 struct hello {
     uint8_t role, platform;
@@ -111,6 +133,7 @@ struct hello {
     uint8_t nonce[32];
     uint8_t public_key[32];
     uint32_t capabilities;
-    uint32_t evidence_length;
-    uint8_t evidence[4096];
+    uint8_t runtime[32];
+    uint8_t policy_key[32];
+    uint64_t policy_version;
 };

@@ -44,23 +44,22 @@ struct session_keys {
     uint8_t session_digest[32];
 };
 
-/* random: 64 bytes of good randomness (32 nonce, 32 secret key). Evidence is added afterwards. */
+/* random: 64 bytes of good randomness (32 nonce, 32 secret key).  The rest of h->mine (runtime,
+ * policy) is the caller's to fill in, before the hello is made. */
 void handshake_create(struct handshake *h, uint8_t role, uint8_t platform, uint64_t session,
                       const uint8_t random[64]);
-/* What the platform's report has to be made over: binds key, nonce, role, session, version. */
-void handshake_report_data(const struct hello *hello, uint8_t out_report_data[64]);
-int handshake_set_evidence(struct handshake *h, const uint8_t *evidence, size_t length);
 /* Encodes mine; returns the length or an error. */
 int handshake_create_hello(const struct handshake *h, uint8_t *out, size_t capacity);
 /* How long the hello is that starts with these 12 bytes, or an error. */
 int handshake_hello_length(const uint8_t prefix[12]);
-/* Decodes the peer's hello, once: version, role opposite to ours, same session and platform; not
- * our own hello reflected.  The evidence in h->theirs still has to be verified, before
- * handshake_finish. */
+/* Decodes the peer's hello, once: version, role opposite to ours, same session, platform and
+ * runtime; not our own hello reflected. */
 int handshake_consume_hello(struct handshake *h, const uint8_t *bytes, size_t length);
-/* Both hellos are in and the evidence was verified: derives all keys and wipes the secrets in h,
- * also when it fails.  Keys are all zero after an error. */
+/* Both hellos are in: derives all keys and wipes the secrets in h, also when it fails.  Keys are
+ * all zero after an error.  Whose keys they are, only evidence says. */
 int handshake_finish(struct handshake *h, struct session_keys *out_keys);
+/* After handshake_finish: what the report of the side with this role has to be made over. */
+void handshake_report_data(const struct handshake *h, uint8_t role, uint8_t out_report_data[64]);
 
 /* ---- records ----
  * A stream's error is final: it is poisoned and its keys are wiped.  A stream may be moved in
@@ -140,6 +139,14 @@ size_t encode_start(uint8_t *body, const struct message_start *m);
 int decode_start(const uint8_t *body, size_t length, struct message_start *out);
 size_t encode_started(uint8_t *body, const struct message_started *m);
 int decode_started(const uint8_t *body, size_t length, struct message_started *out);
+/* Evidence of either side.  m->rules are what encode_rule made, one after the other; decoding
+ * checks each of them. */
+size_t encode_evidence(uint8_t *body, const struct message_evidence *m);
+int decode_evidence(const uint8_t *body, size_t length, struct message_evidence *out);
+/* Texts are cleaned as by encode_text.  0 if capacity is not enough. */
+size_t encode_rule(uint8_t *rules, size_t capacity, const struct message_rule *rule);
+/* The rule at *at, which is moved on. */
+int decode_rule(const uint8_t *rules, size_t length, size_t *at, struct message_rule *out);
 /* REFUSE, ABORT: UTF-8, no terminator.  Both ways, what is not printable (control characters,
  * direction overrides, malformed UTF-8) becomes '?', and what is too long is cut between
  * characters. */

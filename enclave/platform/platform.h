@@ -6,7 +6,10 @@
 
 /* As in the hello message. */
 uint8_t platform_number(void);
-/* Evidence that this very runtime made report_data.  Its length, or -errno. */
-long platform_report(const uint8_t report_data[64], uint8_t *out_evidence, size_t capacity);
-/* Is this evidence of the same runtime as this one, over report_data?  0, or a protocol_error. */
+/* Evidence over report_data, at most EVIDENCE_MAX_bytes, and behind it its certificates, at most
+ * CERTIFICATES_MAX_bytes.  The length of both, or -errno. */
+long platform_report(const uint8_t report_data[64], uint8_t *out, size_t capacity,
+                     long *out_evidence_length);
+/* Without a policy: is this evidence of the same runtime as this one, over report_data?  0, or a
+ * protocol_error. */
 int platform_verify(const uint8_t *evidence, size_t length, const uint8_t report_data[64]);

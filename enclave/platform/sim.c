@@ -12,11 +12,17 @@ uint8_t platform_number(void)
     return PLATFORM_SIM;
 }
 
-long platform_report(const uint8_t report_data[64], uint8_t *out_evidence, size_t capacity)
+long platform_report(const uint8_t report_data[64], uint8_t *out, size_t capacity,
+                     long *out_evidence_length)
 {
-    long length = g_host.report(report_data, out_evidence, capacity);
+    uint32_t evidence_length = 0;
+    long length = g_host.report(report_data, out, capacity, &evidence_length);
 
-    if (length > (long)capacity)
+    *out_evidence_length = (long)evidence_length;
+    if (length < 0)
+        return length;
+    if (length > (long)capacity || evidence_length == 0 || evidence_length > EVIDENCE_MAX_bytes ||
+        length < (long)evidence_length || length - (long)evidence_length > CERTIFICATES_MAX_bytes)
         return -EIO;
     return length;
 }

@@ -6,10 +6,11 @@ import struct
 import threading
 import time
 
+from middle import Middle
 from relay import BACK, HEADER, OUT, TAG, TYPES, Attack, Record, dribble, flip
 
 ATTACKS = {}
-BEFORE_START = ["PREPARE", "READY", "PAGES", "LAYOUT", "PING", "PONG", "LIST", "LIST_END", "LISTED", "RESTORE", "RESTORED", "START"]
+BEFORE_START = ["SOURCE_EVIDENCE", "DESTINATION_EVIDENCE", "PREPARE", "READY", "PAGES", "LAYOUT", "PING", "PONG", "LIST", "LIST_END", "LISTED", "RESTORE", "RESTORED", "START"]
 
 
 def against(promise):
@@ -140,7 +141,7 @@ def splice(long):
     def same_place(self, way, record):
         return next(r.frame for r in earlier.records[way] if r.stream == record.stream and r.counter == record.counter)
 
-    for name in ["PREPARE", "READY", "PAGES"]:
+    for name in ["SOURCE_EVIDENCE", "DESTINATION_EVIDENCE", "PREPARE", "READY", "PAGES"]:
         yield At(name, same_place, label="%s of yesterday" % name, reason="changed on its way|wrong length|broken|gave up")
 
     class Hello(Attack):
@@ -160,19 +161,22 @@ def splice(long):
         for patched in (False, True):
             yield Hello(way, patched)
 
-    class Evidence(Attack):
-        label, reason = "evidence of yesterday's destination", "another hello|broken|evidence"
 
-        def hello(self, way, hello):
-            if way == OUT:
-                return hello
-            self.hit()
-            return hello[:88] + earlier.hellos[way][88:]
+@against("a man in the middle hands on, changes or keeps evidence: refused, nothing of the program sent, unharmed")
+def man_in_the_middle(long):
+    side = ("source", "destination")
+    another, changed = "made for another handshake", "does not verify"
+    for way in (OUT, BACK):
+        handed_on = Middle("evidence of the %s, handed on" % side[way], way, lambda e: e, reason=another)
+        yield handed_on
+        for bit in (35 * 8, 40 * 8 + 1, 200 * 8 + 5) if long else (200 * 8 + 5,):  # measurement, report data, signature
+            yield Middle("evidence of the %s, bit %d changed" % (side[way], bit), way, lambda e: flip(e, bit),
+                         # What the destination finds changed, the source hears of as a relayed verdict only.
+                         reason=changed if way == BACK else changed + "|" + another)
+        yield Middle("evidence of the %s of yesterday" % side[way], way, lambda e: handed_on.evidence, reason=another)
 
-    yield Evidence()
 
-
-@against("a hello is changed: version, role, platform, key, capabilities, measurement, report, signature: refused, unharmed")
+@against("a hello is changed: version, role, platform, session, keys, capabilities, runtime, policy: refused, unharmed")
 def hello_fields(long):
     class Field(Attack):
         def __init__(self, label, offset, way):
@@ -187,7 +191,7 @@ def hello_fields(long):
             return flip(hello, self.offset * 8 + 1)
 
     fields = {"version": 4, "role": 6, "platform": 7, "session": 12, "nonce": 20, "key": 52, "capabilities": 84,
-              "measurement": 92 + 4, "report data": 92 + 36, "public key": 92 + 100, "signature": 92 + 165}
+              "runtime": 88, "policy's key": 120, "policy's version": 152}
     for label, offset in fields.items():
         for way in (OUT, BACK):
             yield Field(label, offset, way)
@@ -231,6 +235,7 @@ def reflect(long):
 
     for way in (OUT, BACK):
         yield Hello(way)
+    yield Records("DESTINATION_EVIDENCE", BACK)
     yield Records("READY", BACK)
     yield Records("LISTED", BACK)
     yield Records("PAGES", OUT)
@@ -325,6 +330,36 @@ class Pages(Attack):
         if self.started and way == OUT and record.name == "PAGES":
             return self.pages(record)
         return record.frame
+
+
+@after("count")
+def count_bytes(_long):
+    """Changes nothing; what a source that is refused has sent, is counted."""
+
+    class Count(Attack):
+        result, reason = {"refused"}, "policy of the source"
+        label = "a count of what is sent"
+
+        def __init__(self):
+            self.names, self.bytes = [], 0
+
+        def hello(self, way, hello):
+            self.bytes += len(hello) if way == OUT else 0
+            return hello
+
+        def record(self, way, record):
+            self.hit()
+            if way == OUT:
+                self.names.append(record.name)
+                self.bytes += len(record.frame)
+            return record.frame
+
+        def end(self):
+            assert self.names in (["SOURCE_EVIDENCE"], ["SOURCE_EVIDENCE", "ABORT"]), self.names
+            # A hello, evidence of sim with its head, a reason.
+            assert self.bytes <= 160 + (24 + 16 + 229 + 16) + (24 + 2048 + 16), self.bytes
+
+    return Count()
 
 
 @after("swap")

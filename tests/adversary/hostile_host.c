@@ -46,7 +46,12 @@ static void on_done(const struct om_move_report *report)
     sem_post(&g_done);
 }
 
-static const struct move_callbacks g_callbacks = {on_progress, on_done};
+static void on_rule(const struct om_rule *rule)
+{
+    (void)rule;
+}
+
+static const struct move_callbacks g_callbacks = {on_progress, on_rule, on_done};
 
 /* In place of control.c: there is no daemon that would have to know. */
 void control_own_service(const struct om_service *service, bool own)

@@ -2,6 +2,7 @@
 /* What attest/ is made of: DER, dates, PEM, the subset of JSON, RSA-PSS, policies. */
 #include "tests/attest/check.h"
 
+#include "attest/bundle.h"
 #include "attest/date.h"
 #include "attest/der.h"
 #include "attest/pem.h"
@@ -453,6 +454,51 @@ static void test_a_verdict_fails_closed(void **state)
     assert_false(verdict_passed(&verdict)); /* not at its end */
 }
 
+/* What was written is read; each part once, none unknown, nothing cut off, and the policy there. */
+static void test_bundles(void **state)
+{
+    (void)state;
+    struct attest_question in = {.certificate_count = 2, .crl_count = 1}, out = {0};
+    uint8_t bytes[256], twice[512];
+    struct bundle bundle;
+    in.certificates[0] = span_text("one");
+    in.certificates[1] = span_text("two");
+    in.crls[0] = span_text("list");
+    in.collateral.tcb_info = span_text("{}");
+    struct span key = span_text("key"), policy = span_text("policy"), signature = span_text("s");
+    size_t length = bundle_write(bytes, sizeof bytes, key, policy, signature, &in);
+    assert_int_equal(length, 7 * 8 + 3 + 6 + 1 + 3 + 3 + 4 + 2);
+    assert_int_equal(bundle_write(bytes, length - 1, key, policy, signature, &in), 0);
+    bundle_write(bytes, sizeof bytes, key, policy, signature, &in);
+    assert_null(bundle_read(span_of(bytes, length), &bundle, &out));
+    assert_true(span_equal(bundle.part[BUNDLE_POLICY_KEY], key));
+    assert_true(span_equal(bundle.part[BUNDLE_POLICY], policy));
+    assert_true(span_equal(bundle.part[BUNDLE_POLICY_SIGNATURE], signature));
+    assert_int_equal(out.certificate_count, 2);
+    assert_true(span_equal(out.certificates[1], in.certificates[1]));
+    assert_int_equal(out.crl_count, 1);
+    assert_true(span_equal(out.crls[0], in.crls[0]));
+    assert_true(span_equal(out.collateral.tcb_info, in.collateral.tcb_info));
+    assert_null(out.collateral.qe_identity.bytes);
+    /* A whole number of parts, and all three of the policy: from these lengths on it is one. */
+    size_t first = 3 * 8 + 3 + 6 + 1;
+    for (size_t cut = 0; cut < length; cut++) {
+        bool whole = cut == first || cut == first + 11 || cut == first + 22 || cut == first + 34;
+        memset(&out, 0, sizeof out);
+        assert_int_equal(bundle_read(span_of(bytes, cut), &bundle, &out) == NULL, whole);
+        if (!whole)
+            assert_true(!bundle.part[BUNDLE_POLICY].bytes && out.certificate_count == 0);
+    }
+    memcpy(twice, bytes, length);
+    memcpy(&twice[length], bytes, length);
+    memset(&out, 0, sizeof out);
+    assert_string_equal(bundle_read(span_of(twice, 2 * length), &bundle, &out),
+                        "the bundle has a part twice");
+    bytes[0] = BUNDLE_KIND_END;
+    assert_string_equal(bundle_read(span_of(bytes, length), &bundle, &out),
+                        "the bundle has a part that is not known");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -469,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_policies_that_are_refused),
         cmocka_unit_test(test_a_policy_is_opened_with_its_signers_key_only),
         cmocka_unit_test(test_addresses_match_patterns),
+        cmocka_unit_test(test_bundles),
         cmocka_unit_test(test_sim_must_be_named),
         cmocka_unit_test(test_a_verdict_fails_closed),
     };

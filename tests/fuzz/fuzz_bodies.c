@@ -101,6 +101,22 @@ static void fuzz_started(const uint8_t *body, size_t length)
         check_again(body, length, encode_started(g_again, &m));
 }
 
+static void fuzz_evidence_body(const uint8_t *body, size_t length)
+{
+    struct message_evidence m;
+    struct message_rule rule;
+    static uint8_t rules[RULES_MAX_bytes];
+    size_t at = 0, used = 0;
+    if (decode_evidence(body, length, &m) != 0)
+        return;
+    for (uint32_t i = 0; i < m.rule_count; i++) {
+        ALWAYS(decode_rule(m.rules, m.rules_length, &at, &rule) == 0);
+        used += encode_rule(&rules[used], sizeof rules - used, &rule);
+    }
+    ALWAYS(at == m.rules_length && used == at && memcmp(rules, m.rules, at) == 0);
+    check_again(body, length, encode_evidence(g_again, &m));
+}
+
 /* Text is not refused but cleaned; cleaning it once more changes nothing, at any capacity. */
 static void fuzz_text(const uint8_t *body, size_t length)
 {
@@ -119,8 +135,8 @@ static void fuzz_text(const uint8_t *body, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const fuzz[])(const uint8_t *body, size_t length) = {
-        fuzz_pages,   fuzz_ranges, fuzz_areas,   fuzz_request,
-        fuzz_prepare, fuzz_start,  fuzz_started, fuzz_text,
+        fuzz_pages, fuzz_ranges,  fuzz_areas, fuzz_request,       fuzz_prepare,
+        fuzz_start, fuzz_started, fuzz_text,  fuzz_evidence_body,
     };
     if (size >= 1)
         fuzz[data[0] % (sizeof fuzz / sizeof fuzz[0])](&data[1], size - 1);

@@ -13,14 +13,14 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_compile_options(move-string PRIVATE -fno-tree-loop-distribute-patterns)
 endif()
 
-set(OPTMIG_MOVE_PARTS audit cards card_scan cpu_features guard local lock log mm mm_layout move_in move_out move_role pager
+set(OPTMIG_MOVE_PARTS attestation audit cards card_scan cpu_features guard local lock log mm mm_layout move_in move_out move_role pager
   page pageset place platform/sim random safepoint sealed shared_files source text
   tracker)
 list(TRANSFORM OPTMIG_MOVE_PARTS PREPEND ${CMAKE_SOURCE_DIR}/enclave/)
 list(TRANSFORM OPTMIG_MOVE_PARTS APPEND .c)
 
 # Not the library optmig-protocol, which may be built with ASan.
-file(GLOB OPTMIG_MOVE_PROTOCOL ${CMAKE_SOURCE_DIR}/protocol/*.c)
+file(GLOB OPTMIG_MOVE_PROTOCOL ${CMAKE_SOURCE_DIR}/protocol/*.c ${CMAKE_SOURCE_DIR}/attest/*.c)
 
 add_executable(test_move
   ${CMAKE_SOURCE_DIR}/tests/unit/test_move.c ${CMAKE_SOURCE_DIR}/tests/unit/move_enclave.c

@@ -21,7 +21,6 @@ static const uint64_t g_session = 0x1122334455667788;
 
 static inline void fixture_handshake(struct handshake *source, struct handshake *destination)
 {
-    static const char evidence[2][32] = {"evidence of the source", "evidence of the destination"};
     uint8_t random[64];
     for (int i = 0; i < 64; i++)
         random[i] = (uint8_t)i;
@@ -29,14 +28,17 @@ static inline void fixture_handshake(struct handshake *source, struct handshake 
     for (int i = 0; i < 64; i++)
         random[i] = (uint8_t)(128 + i);
     handshake_create(destination, ROLE_DESTINATION, PLATFORM_SIM, g_session, random);
-    const uint8_t *first = (const uint8_t *)evidence[0], *second = (const uint8_t *)evidence[1];
-    assert_int_equal(handshake_set_evidence(source, first, strlen(evidence[0])), 0);
-    assert_int_equal(handshake_set_evidence(destination, second, strlen(evidence[1])), 0);
+    for (int i = 0; i < 32; i++) {
+        source->mine.runtime[i] = destination->mine.runtime[i] = (uint8_t)(200 + i);
+        source->mine.policy_key[i] = destination->mine.policy_key[i] = (uint8_t)(3 * i);
+    }
+    source->mine.policy_version = 7;
+    destination->mine.policy_version = 8;
 }
 
-static inline size_t fixture_hello(const struct handshake *h, uint8_t out[HELLO_MAX_bytes])
+static inline size_t fixture_hello(const struct handshake *h, uint8_t out[HELLO_bytes])
 {
-    int length = handshake_create_hello(h, out, HELLO_MAX_bytes);
+    int length = handshake_create_hello(h, out, HELLO_bytes);
     assert_true(length > 0);
     return (size_t)length;
 }
@@ -44,7 +46,7 @@ static inline size_t fixture_hello(const struct handshake *h, uint8_t out[HELLO_
 static inline void fixture_keys(struct session_keys *out)
 {
     struct handshake source, destination;
-    uint8_t hello[HELLO_MAX_bytes];
+    uint8_t hello[HELLO_bytes];
     fixture_handshake(&source, &destination);
     size_t length = fixture_hello(&destination, hello);
     assert_int_equal(handshake_consume_hello(&source, hello, length), 0);

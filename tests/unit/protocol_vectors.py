@@ -192,18 +192,20 @@ BULK, URGENT = 0, 1
 
 
 class Side:
-    def __init__(self, role, random, evidence, capabilities=0):
+    def __init__(self, role, random, policy_version, capabilities=0, runtime=bytes(range(200, 232)),
+                 policy_key=bytes(range(0, 96, 3))):
+        self.role = role
         self.nonce, self.secret = random[:32], random[32:]
         self.public = x25519(self.secret, bytes([9]) + bytes(31))
         self.hello = (
-            b"OMH1" + struct.pack("<HBBIQ", VERSION, role, 1, 92 + len(evidence), SESSION)
-            + self.nonce + self.public + struct.pack("<II", capabilities, len(evidence)) + evidence
+            b"OMH1" + struct.pack("<HBBIQ", VERSION, role, 1, 160, SESSION)
+            + self.nonce + self.public + struct.pack("<I", capabilities) + runtime + policy_key
+            + struct.pack("<Q", policy_version)
         )
-        bound = (
-            struct.pack("<HBBQ", VERSION, role, 1, SESSION)
-            + self.nonce + self.public + struct.pack("<I", capabilities)
-        )
-        self.report_data = sha256(b"optmig report 1\0", bound) + sha256(b"optmig report 2\0", bound)
+
+    def report_data(self, transcript):
+        bound = bytes([self.role]) + transcript
+        return sha256(b"optmig report 1\0", bound) + sha256(b"optmig report 2\0", bound)
 
 
 class Stream:
@@ -229,15 +231,15 @@ def emit(name, data):
 
 
 def emit_handshake():
-    source = Side(SOURCE, bytes(range(64)), b"evidence of the source")
-    destination = Side(DESTINATION, bytes(range(128, 192)), b"evidence of the destination")
+    source = Side(SOURCE, bytes(range(64)), 7)
+    destination = Side(DESTINATION, bytes(range(128, 192)), 8)
     transcript = sha256(b"optmig transcript\0", source.hello, destination.hello)
     shared = x25519(source.secret, destination.public)
     assert shared == x25519(destination.secret, source.public)
     emit("source_hello", source.hello)
     emit("destination_hello", destination.hello)
-    emit("source_report_data", source.report_data)
-    emit("destination_report_data", destination.report_data)
+    emit("source_report_data", source.report_data(transcript))
+    emit("destination_report_data", destination.report_data(transcript))
     emit("transcript", transcript)
     keys = {}
     for role, role_name in (SOURCE, "source"), (DESTINATION, "destination"):
@@ -292,6 +294,9 @@ def emit_bodies():
     )
     emit("started", struct.pack("<QQQQQ", 1500, 300, 700, 200, 1700000000 * 10**9))
     emit("text", "no memory: ½ GiB".encode())
+    rule = b"\0" + b"\x08platform" + b"\x03sim" + b"\x0bone of: snp"
+    rules = rule + b"\1" + b"\x05debug" + b"\x03off" + b"\0"
+    emit("evidence", struct.pack("<IIII", 5, 3, 2, 0) + b"quote" + b"pem" + rules)
 
 
 def emit_sim():

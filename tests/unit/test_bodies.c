@@ -25,6 +25,7 @@ static const uint8_t *g_description;
 static struct message_start g_start;
 static struct message_started g_started;
 static char g_text[REASON_MAX_bytes];
+static struct message_evidence g_evidence;
 
 static void assert_zero(const void *bytes, size_t length)
 {
@@ -38,6 +39,15 @@ static int pages(const uint8_t *body, size_t length)
     int error = decode_pages(body, length, &g_batch);
     if (error)
         assert_zero(&g_batch, sizeof g_batch);
+    return error;
+}
+
+static int evidence(const uint8_t *body, size_t length)
+{
+    memset(&g_evidence, 0xee, sizeof g_evidence);
+    int error = decode_evidence(body, length, &g_evidence);
+    if (error)
+        assert_zero(&g_evidence, sizeof g_evidence);
     return error;
 }
 
@@ -440,6 +450,89 @@ static void assert_cleaned(const char *in, const char *wanted)
     free(exact);
 }
 
+static const struct message_rule g_rules[2] = {
+    {.pass = false, .name = "platform", .found = "sim", .wanted = "one of: snp"},
+    {.pass = true, .name = "debug", .found = "off", .wanted = ""},
+};
+
+static void test_evidence(void **unused)
+{
+    (void)unused;
+    uint8_t rules[64];
+    struct message_rule rule;
+    size_t used = 0, at = 0;
+    for (int i = 0; i < 2; i++)
+        used += encode_rule(&rules[used], sizeof rules - used, &g_rules[i]);
+    struct message_evidence m = {
+        5, 3, 2, (uint32_t)used, (const uint8_t *)"quote", (const uint8_t *)"pem", rules};
+    assert_int_equal(encode_evidence(g_body, &m), sizeof vector_evidence);
+    assert_memory_equal(g_body, vector_evidence, sizeof vector_evidence);
+    assert_int_equal(evidence(vector_evidence, sizeof vector_evidence), 0);
+    assert_int_equal(g_evidence.evidence_length, 5);
+    assert_memory_equal(g_evidence.evidence, "quote", 5);
+    assert_int_equal(g_evidence.certificates_length, 3);
+    assert_memory_equal(g_evidence.certificates, "pem", 3);
+    assert_int_equal(g_evidence.rule_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(decode_rule(g_evidence.rules, g_evidence.rules_length, &at, &rule), 0);
+        assert_memory_equal(&rule, &g_rules[i], sizeof rule);
+    }
+    assert_int_equal(at, g_evidence.rules_length);
+}
+
+/* One thing wrong at a time. */
+static int changed_evidence(size_t at, uint8_t change)
+{
+    memcpy(g_body, vector_evidence, sizeof vector_evidence);
+    g_body[at] ^= change;
+    return evidence(g_body, sizeof vector_evidence);
+}
+
+static void test_evidence_refused(void **unused)
+{
+    (void)unused;
+    for (size_t length = 0; length < sizeof vector_evidence; length++)
+        assert_true(evidence(vector_evidence, length) < 0);
+    memcpy(g_body, vector_evidence, sizeof vector_evidence);
+    assert_int_equal(evidence(g_body, sizeof vector_evidence + 1), PROTOCOL_LENGTH);
+    assert_int_equal(changed_evidence(0, 5), PROTOCOL_LENGTH);   /* no evidence */
+    assert_int_equal(changed_evidence(2, 2), PROTOCOL_LENGTH);   /* more than there may be */
+    assert_int_equal(changed_evidence(6, 2), PROTOCOL_LENGTH);   /* certificates, the same */
+    assert_int_equal(changed_evidence(8, 3), PROTOCOL_LENGTH);   /* one rule, and more follows */
+    assert_int_equal(changed_evidence(8, 1), PROTOCOL_LENGTH);   /* three, and one is missing */
+    assert_int_equal(changed_evidence(8, 0x80), PROTOCOL_COUNT); /* more than there may be */
+    assert_int_equal(changed_evidence(12, 1), PROTOCOL_FIELD);   /* reserved */
+    assert_int_equal(changed_evidence(24, 2), PROTOCOL_FIELD);   /* neither passed nor not */
+    assert_int_equal(changed_evidence(26, 'p' ^ 27), PROTOCOL_FIELD); /* an escape in a text */
+}
+
+static void test_evidence_full(void **unused)
+{
+    (void)unused;
+    static uint8_t report[EVIDENCE_MAX_bytes + 1], rules[RULES_MAX_bytes];
+    struct message_rule longest = {.pass = true};
+    size_t used = 0;
+    memset(longest.name, 'n', RULE_TEXT_MAX_bytes);
+    memset(longest.found, 'f', RULE_TEXT_MAX_bytes);
+    memset(longest.wanted, 'w', RULE_TEXT_MAX_bytes);
+    for (int i = 0; i < RULES_MAX; i++)
+        used += encode_rule(&rules[used], sizeof rules - used, &longest);
+    assert_int_equal(used, RULES_MAX_bytes);
+    assert_int_equal(encode_rule(rules, 4 + 3 * RULE_TEXT_MAX_bytes - 1, &longest), 0);
+    struct message_evidence m = {EVIDENCE_MAX_bytes,
+                                 CERTIFICATES_MAX_bytes,
+                                 RULES_MAX,
+                                 (uint32_t)used,
+                                 report,
+                                 report,
+                                 rules};
+    size_t length = encode_evidence(g_body, &m);
+    assert_int_equal(evidence(g_body, length), 0);
+    assert_int_equal(g_evidence.rule_count, RULES_MAX);
+    m.evidence_length++;
+    assert_int_equal(encode_evidence(g_body, &m), 0);
+}
+
 static void test_text(void **unused)
 {
     (void)unused;
@@ -529,6 +622,9 @@ int main(void)
         cmocka_unit_test(test_prepare_name),
         cmocka_unit_test(test_start),
         cmocka_unit_test(test_started),
+        cmocka_unit_test(test_evidence),
+        cmocka_unit_test(test_evidence_refused),
+        cmocka_unit_test(test_evidence_full),
         cmocka_unit_test(test_text),
         cmocka_unit_test(test_text_lengths),
         cmocka_unit_test(test_errors),

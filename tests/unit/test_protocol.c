@@ -11,7 +11,7 @@
 
 static void exchange(struct handshake *source, struct handshake *destination)
 {
-    uint8_t hello[HELLO_MAX_bytes];
+    uint8_t hello[HELLO_bytes];
     size_t length = fixture_hello(source, hello);
     assert_int_equal(handshake_hello_length(hello), length);
     assert_int_equal(handshake_consume_hello(destination, hello, length), 0);
@@ -24,21 +24,21 @@ static void test_handshake_golden(void **unused)
     (void)unused;
     struct handshake source, destination;
     struct session_keys a, b;
-    uint8_t hello[HELLO_MAX_bytes], report_data[64];
+    uint8_t hello[HELLO_bytes], report_data[64];
     fixture_handshake(&source, &destination);
     assert_int_equal(fixture_hello(&source, hello), sizeof vector_source_hello);
     assert_memory_equal(hello, vector_source_hello, sizeof vector_source_hello);
     assert_int_equal(fixture_hello(&destination, hello), sizeof vector_destination_hello);
     assert_memory_equal(hello, vector_destination_hello, sizeof vector_destination_hello);
-    handshake_report_data(&source.mine, report_data);
-    assert_memory_equal(report_data, vector_source_report_data, 64);
-    handshake_report_data(&destination.mine, report_data);
-    assert_memory_equal(report_data, vector_destination_report_data, 64);
     exchange(&source, &destination);
-    handshake_report_data(&destination.theirs, report_data);
-    assert_memory_equal(report_data, vector_source_report_data, 64);
     assert_int_equal(handshake_finish(&source, &a), 0);
     assert_int_equal(handshake_finish(&destination, &b), 0);
+    handshake_report_data(&source, ROLE_SOURCE, report_data);
+    assert_memory_equal(report_data, vector_source_report_data, 64);
+    handshake_report_data(&destination, ROLE_SOURCE, report_data);
+    assert_memory_equal(report_data, vector_source_report_data, 64);
+    handshake_report_data(&source, ROLE_DESTINATION, report_data);
+    assert_memory_equal(report_data, vector_destination_report_data, 64);
     assert_memory_equal(source.transcript, vector_transcript, 32);
     assert_memory_equal(a.key[ROLE_SOURCE][STREAM_BULK], vector_key_source_bulk, 32);
     assert_memory_equal(a.key[ROLE_SOURCE][STREAM_URGENT], vector_key_source_urgent, 32);
@@ -90,7 +90,7 @@ static void test_finish_needs_a_hello(void **unused)
 static int changed_hello(size_t at, uint8_t change)
 {
     struct handshake source, destination;
-    uint8_t hello[HELLO_MAX_bytes];
+    uint8_t hello[HELLO_bytes];
     fixture_handshake(&source, &destination);
     size_t length = fixture_hello(&destination, hello);
     hello[at] ^= change;
@@ -115,15 +115,16 @@ static void test_hello_refused(void **unused)
     assert_int_equal(changed_hello(11, 0x80), PROTOCOL_LENGTH);
     assert_int_equal(changed_hello(12, 1), PROTOCOL_SESSION);
     assert_int_equal(changed_hello(19, 0x80), PROTOCOL_SESSION);
-    assert_int_equal(changed_hello(88, 1), PROTOCOL_LENGTH);
-    assert_int_equal(changed_hello(91, 0x40), PROTOCOL_LENGTH);
+    assert_int_equal(changed_hello(88, 1), PROTOCOL_MEASUREMENT);
+    assert_int_equal(changed_hello(119, 0x80), PROTOCOL_MEASUREMENT);
+    assert_int_equal(changed_hello(120, 1), 0); /* whose policy it may obey, the policy says */
 }
 
 static void test_hello_truncated(void **unused)
 {
     (void)unused;
     struct handshake source, destination;
-    uint8_t hello[HELLO_MAX_bytes];
+    uint8_t hello[HELLO_bytes];
     fixture_handshake(&source, &destination);
     size_t length = fixture_hello(&destination, hello);
     for (size_t i = 0; i < length; i++) {
@@ -133,7 +134,9 @@ static void test_hello_truncated(void **unused)
         assert_int_equal(handshake_consume_hello(&source, exact, i), PROTOCOL_LENGTH);
         free(exact);
     }
-    assert_int_equal(handshake_consume_hello(&source, hello, length + 1), PROTOCOL_LENGTH);
+    uint8_t longer[HELLO_bytes + 1] = {0};
+    memcpy(longer, hello, length);
+    assert_int_equal(handshake_consume_hello(&source, longer, length + 1), PROTOCOL_LENGTH);
     assert_int_equal(handshake_consume_hello(&source, hello, length), 0);
     assert_int_equal(handshake_consume_hello(&source, hello, length), PROTOCOL_ARGUMENT);
 }
@@ -142,7 +145,7 @@ static void test_hello_reflected(void **unused)
 {
     (void)unused;
     struct handshake source, destination;
-    uint8_t hello[HELLO_MAX_bytes];
+    uint8_t hello[HELLO_bytes];
     fixture_handshake(&source, &destination);
     size_t length = fixture_hello(&source, hello);
     assert_int_equal(handshake_consume_hello(&source, hello, length), PROTOCOL_REFLECTED);
@@ -158,7 +161,7 @@ static void test_hello_bits_are_in_the_keys(void **unused)
     (void)unused;
     struct session_keys honest, keys;
     struct handshake source, destination;
-    uint8_t hello[HELLO_MAX_bytes];
+    uint8_t hello[HELLO_bytes];
     fixture_keys(&honest);
     unsigned accepted = 0;
     for (size_t bit = 0; bit < 8 * sizeof vector_destination_hello; bit++) {
@@ -172,35 +175,39 @@ static void test_hello_bits_are_in_the_keys(void **unused)
         assert_memory_not_equal(keys.session_digest, honest.session_digest, 32);
         accepted++;
     }
-    /* nonce, public key, capabilities, evidence */
-    assert_int_equal(accepted, 8 * (32 + 32 + 4 + sizeof vector_destination_hello - 92));
+    /* nonce, public key, capabilities, policy's key and version */
+    assert_int_equal(accepted, 8 * (32 + 32 + 4 + 32 + 8));
 }
 
+/* Both hellos whole and the role, in both halves: a report is worth nothing in another session, for
+ * another key, to another peer, or as the peer's own. */
 static void test_report_data_binds(void **unused)
 {
     (void)unused;
-    struct handshake source, destination;
-    uint8_t honest[64], changed[64];
-    fixture_handshake(&source, &destination);
-    handshake_report_data(&source.mine, honest);
-    struct hello hello = source.mine;
-    hello.evidence[0] ^= 1; /* the evidence cannot be made over itself */
-    handshake_report_data(&hello, changed);
-    assert_memory_equal(honest, changed, 64);
-    struct hello variants[6];
-    for (int i = 0; i < 6; i++)
-        variants[i] = source.mine;
-    variants[0].role ^= 1;
-    variants[1].platform ^= 2;
-    variants[2].session ^= 1ULL << 63;
-    variants[3].nonce[31] ^= 1;
-    variants[4].public_key[0] ^= 1;
-    variants[5].capabilities ^= 1;
-    for (int i = 0; i < 6; i++) {
-        handshake_report_data(&variants[i], changed);
-        assert_memory_not_equal(&honest[0], &changed[0], 32);
-        assert_memory_not_equal(&honest[32], &changed[32], 32);
+    struct session_keys keys;
+    struct handshake source, destination, honest;
+    uint8_t hello[HELLO_bytes], mine[64], other[64];
+    fixture_handshake(&honest, &destination);
+    exchange(&honest, &destination);
+    assert_int_equal(handshake_finish(&honest, &keys), 0);
+    handshake_report_data(&honest, ROLE_SOURCE, mine);
+    handshake_report_data(&honest, ROLE_DESTINATION, other);
+    assert_memory_not_equal(&mine[0], &other[0], 32);
+    assert_memory_not_equal(&mine[32], &other[32], 32);
+    unsigned accepted = 0;
+    for (size_t byte = 0; byte < HELLO_bytes; byte++) {
+        fixture_handshake(&source, &destination);
+        size_t length = fixture_hello(&destination, hello);
+        hello[byte] ^= 1;
+        if (handshake_consume_hello(&source, hello, length) != 0 ||
+            handshake_finish(&source, &keys) != 0)
+            continue;
+        handshake_report_data(&source, ROLE_SOURCE, other);
+        assert_memory_not_equal(&mine[0], &other[0], 32);
+        assert_memory_not_equal(&mine[32], &other[32], 32);
+        accepted++;
     }
+    assert_int_equal(accepted, 32 + 32 + 4 + 32 + 8);
 }
 
 /* Points of small order (RFC 7748, section 6.1): zero, one, p, p + 1, and one of order 8. */
@@ -222,7 +229,7 @@ static void test_degenerate_keys_refused(void **unused)
     for (int i = 0; i < 5; i++) {
         struct handshake source, destination;
         struct session_keys keys;
-        uint8_t hello[HELLO_MAX_bytes];
+        uint8_t hello[HELLO_bytes];
         fixture_handshake(&source, &destination);
         memcpy(destination.mine.public_key, points[i], 32);
         size_t length = fixture_hello(&destination, hello);
@@ -236,22 +243,14 @@ static void test_degenerate_keys_refused(void **unused)
 static void test_handshake_arguments(void **unused)
 {
     (void)unused;
-    static const uint8_t evidence[4097];
     struct handshake source, destination;
-    uint8_t hello[HELLO_MAX_bytes];
+    uint8_t hello[HELLO_bytes];
     fixture_handshake(&source, &destination);
-    assert_int_equal(handshake_create_hello(&source, hello, 91), PROTOCOL_ARGUMENT);
-    assert_int_equal(handshake_set_evidence(&source, evidence, 4097), PROTOCOL_ARGUMENT);
-    assert_int_equal(handshake_set_evidence(&source, evidence, 4096), 0);
-    assert_int_equal(fixture_hello(&source, hello), 92 + 4096);
-    assert_int_equal(handshake_consume_hello(&destination, hello, 92 + 4096), 0);
-    assert_int_equal(destination.theirs.evidence_length, 4096);
-    uint8_t long_hello[12] = "OMH1\xe7\x03";
-    long_hello[8] = 0x5d; /* 92 + 4096 + 1 */
-    long_hello[9] = 0x10;
-    assert_int_equal(handshake_hello_length(long_hello), PROTOCOL_LENGTH);
-    long_hello[8]--;
-    assert_int_equal(handshake_hello_length(long_hello), 92 + 4096);
+    assert_int_equal(handshake_create_hello(&source, hello, HELLO_bytes - 1), PROTOCOL_ARGUMENT);
+    assert_int_equal(handshake_create_hello(&source, hello, HELLO_bytes), HELLO_bytes);
+    assert_int_equal(handshake_hello_length(hello), HELLO_bytes);
+    hello[8]++;
+    assert_int_equal(handshake_hello_length(hello), PROTOCOL_LENGTH);
 }
 
 /* ---- records ---- */

@@ -58,6 +58,7 @@ static bool may_send(int role, int event)
     case MESSAGE_REQUEST:
     case MESSAGE_RECEIPT:
     case MESSAGE_PONG:
+    case MESSAGE_DESTINATION_EVIDENCE:
         return role == ROLE_DESTINATION;
     case MESSAGE_NONE:
         return false;
@@ -206,10 +207,16 @@ static void test_answers_need_a_request(void **unused)
 
 /* ---- properties ---- */
 
+/* Nobody knows yet who the other side is. */
+static bool attesting(enum session_state state)
+{
+    return state == SESSION_NEW || state == SESSION_OFFERED || state == SESSION_ATTESTED;
+}
+
 /* The destination decides whether it can take the program: nothing of it may leave. */
 static bool early(enum session_state state)
 {
-    return state == SESSION_NEW || state == SESSION_PREPARING;
+    return attesting(state) || state == SESSION_PREPARING;
 }
 
 /* Memory and lists flow. */
@@ -310,6 +317,27 @@ static void test_phases(void **unused)
     }
 }
 
+/* Evidence comes first, the source's before the destination's, and once; until then nothing else
+ * may come but words that end the session. */
+static void test_evidence_first(void **unused)
+{
+    (void)unused;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        const struct row *row = &g_rows[i];
+        assert_int_equal(row->event == MESSAGE_SOURCE_EVIDENCE,
+                         row->state == SESSION_NEW && row->next == SESSION_OFFERED);
+        assert_int_equal(row->event == MESSAGE_DESTINATION_EVIDENCE,
+                         row->state == SESSION_OFFERED && row->next == SESSION_ATTESTED);
+        assert_int_equal(row->event == MESSAGE_PREPARE,
+                         row->state == SESSION_ATTESTED && row->next == SESSION_PREPARING);
+        if (attesting(row->next) && row->next != SESSION_NEW)
+            assert_true(attesting(row->state));
+        assert_true(row->next != SESSION_NEW);
+        if (attesting(row->state) && !attesting(row->next) && row->event != MESSAGE_PREPARE)
+            assert_true(row->next == SESSION_ENDED || row->next == SESSION_FAILED);
+    }
+}
+
 /* ABORT is taken in each state before START, PING and PONG before RESTORE, DROP while memory flows.
  */
 static void test_anywhere_before_start(void **unused)
@@ -318,7 +346,7 @@ static void test_anywhere_before_start(void **unused)
     for (int number = 0; number < SESSION_STATE_COUNT; number++) {
         enum session_state state = (enum session_state)number;
         for (int role = 0; role < 2; role++) {
-            bool before_restore = early(state) || filling(state);
+            bool before_restore = state == SESSION_PREPARING || filling(state);
             bool word =
                 role == ROLE_SOURCE && (state == SESSION_STARTING || state == SESSION_PUSHED);
             assert_int_equal(find_row(role, state, MESSAGE_ABORT) != NULL,
@@ -352,7 +380,9 @@ static void play(const int *script)
 static void test_modes(void **unused)
 {
     (void)unused;
-    static const int stopcopy[] = {MESSAGE_PREPARE,
+    static const int stopcopy[] = {MESSAGE_SOURCE_EVIDENCE,
+                                   MESSAGE_DESTINATION_EVIDENCE,
+                                   MESSAGE_PREPARE,
                                    MESSAGE_READY,
                                    MESSAGE_HUGE,
                                    MESSAGE_PAGES,
@@ -363,11 +393,26 @@ static void test_modes(void **unused)
                                    MESSAGE_PAGES_DONE,
                                    MESSAGE_RECEIPT,
                                    0};
-    static const int precopy[] = {
-        MESSAGE_PREPARE, MESSAGE_READY,      MESSAGE_PING,    MESSAGE_PONG,    MESSAGE_PAGES,
-        MESSAGE_LAYOUT,  MESSAGE_DROP,       MESSAGE_PAGES,   MESSAGE_RESTORE, MESSAGE_RESTORED,
-        MESSAGE_START,   MESSAGE_PAGES_DONE, MESSAGE_STARTED, MESSAGE_RECEIPT, 0};
-    static const int hybrid[] = {MESSAGE_PREPARE,
+    static const int precopy[] = {MESSAGE_SOURCE_EVIDENCE,
+                                  MESSAGE_DESTINATION_EVIDENCE,
+                                  MESSAGE_PREPARE,
+                                  MESSAGE_READY,
+                                  MESSAGE_PING,
+                                  MESSAGE_PONG,
+                                  MESSAGE_PAGES,
+                                  MESSAGE_LAYOUT,
+                                  MESSAGE_DROP,
+                                  MESSAGE_PAGES,
+                                  MESSAGE_RESTORE,
+                                  MESSAGE_RESTORED,
+                                  MESSAGE_START,
+                                  MESSAGE_PAGES_DONE,
+                                  MESSAGE_STARTED,
+                                  MESSAGE_RECEIPT,
+                                  0};
+    static const int hybrid[] = {MESSAGE_SOURCE_EVIDENCE,
+                                 MESSAGE_DESTINATION_EVIDENCE,
+                                 MESSAGE_PREPARE,
                                  MESSAGE_READY,
                                  MESSAGE_PAGES,
                                  MESSAGE_LIST,
@@ -390,10 +435,13 @@ static void test_modes(void **unused)
                                  MESSAGE_URGENT_PAGES,
                                  MESSAGE_RECEIPT,
                                  0};
-    static const int postcopy[] = {MESSAGE_PREPARE,    MESSAGE_READY,   MESSAGE_LIST_END,
-                                   MESSAGE_LISTED,     MESSAGE_RESTORE, MESSAGE_RESTORED,
-                                   MESSAGE_START,      MESSAGE_PAGES,   MESSAGE_STARTED,
-                                   MESSAGE_PAGES_DONE, MESSAGE_RECEIPT, 0};
+    static const int postcopy[] = {MESSAGE_SOURCE_EVIDENCE, MESSAGE_DESTINATION_EVIDENCE,
+                                   MESSAGE_PREPARE,         MESSAGE_READY,
+                                   MESSAGE_LIST_END,        MESSAGE_LISTED,
+                                   MESSAGE_RESTORE,         MESSAGE_RESTORED,
+                                   MESSAGE_START,           MESSAGE_PAGES,
+                                   MESSAGE_STARTED,         MESSAGE_PAGES_DONE,
+                                   MESSAGE_RECEIPT,         0};
     play(stopcopy);
     play(precopy);
     play(hybrid);
@@ -550,11 +598,17 @@ static void test_in_flight(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_pair),      cmocka_unit_test(test_unknown_types),
-        cmocka_unit_test(test_message_table),   cmocka_unit_test(test_answers_need_a_request),
-        cmocka_unit_test(test_commit_is_final), cmocka_unit_test(test_fail),
-        cmocka_unit_test(test_phases),          cmocka_unit_test(test_anywhere_before_start),
-        cmocka_unit_test(test_modes),           cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_every_pair),
+        cmocka_unit_test(test_unknown_types),
+        cmocka_unit_test(test_message_table),
+        cmocka_unit_test(test_answers_need_a_request),
+        cmocka_unit_test(test_commit_is_final),
+        cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_evidence_first),
+        cmocka_unit_test(test_phases),
+        cmocka_unit_test(test_anywhere_before_start),
+        cmocka_unit_test(test_modes),
+        cmocka_unit_test(test_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
