@@ -45,6 +45,12 @@ void file_copy_note(const struct file_copy *copy)
     lock_release(&g_copy.lock);
 }
 
+static void keep_behind(uint64_t start)
+{
+    g_copy.offset += start - g_copy.start;
+    g_copy.start = start;
+}
+
 long file_copy_reuse(const struct file_copy *wanted)
 {
     long result = 0;
@@ -54,6 +60,8 @@ long file_copy_reuse(const struct file_copy *wanted)
         result = mm_protect(wanted->start, wanted->length, wanted->prot);
         if (wanted->prot & PROT_WRITE) /* what follows in memory is behind it in the file as well */
             g_copy.end = wanted->start;
+        else if (wanted->prot & PROT_EXEC) /* code is patched (fast_calls.h) */
+            keep_behind(OM_ALIGN_UP(wanted->start + wanted->length, OM_PAGE_SIZE));
         if (result == 0)
             result = 1;
     }

@@ -255,7 +255,6 @@ static long make_executable(struct call *call, const struct mapping *mapping)
     uint64_t start = mapping->address, length = mapping->length;
     long error = mm_protect(start, length, PROT_READ | PROT_WRITE);
 
-    file_copy_forget(start, length);
     if (error)
         return error;
     guard_open(call->thread, start, length);
