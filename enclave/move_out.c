@@ -630,6 +630,7 @@ static long capture(void)
     if (error)
         return fail(error, "a timer could not be read: error %ld", -error);
     stop_capture_signals();
+    scheduling_capture();
     error = process_capture();
     if (error)
         return fail(error, "the working directory could not be read: error %ld", -error);

@@ -31,6 +31,7 @@ struct process_state {
     struct process_ids ids;
     uint32_t membarrier; /* commands of membarrier that were registered */
     uint32_t switches;   /* enum process_switch */
+    uint32_t parent;     /* id of the one that the program had when it first moved */
     uint32_t file_mask;  /* umask; valid after capture, as is the directory */
     char directory[PROCESS_PATH_MAX];
 };

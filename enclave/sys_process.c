@@ -10,6 +10,7 @@
 #include <linux/prctl.h>
 
 #include "enclave/process.h"
+#include "enclave/scheduling.h"
 #include "enclave/syscall_table.h"
 #include "enclave/tables.h"
 
@@ -57,6 +58,12 @@ long sys_getsid(struct call *call)
     return program_process(pass(call, host_process(call->args[0]), 0));
 }
 
+/* At the destination it is another one's child, and cannot make anything of that. */
+long sys_getppid(struct call *call)
+{
+    return g_tables->generation == 0 ? pass(call, 0, 0) : (long)g_tables->process.parent;
+}
+
 /* ---- priorities ---- */
 
 enum { WHICH_PROCESS, WHICH_GROUP };
@@ -81,7 +88,10 @@ long sys_getpriority(struct call *call)
 
 long sys_setpriority(struct call *call)
 {
-    return priority_call(call, 0);
+    long result = priority_call(call, 0);
+    if (result == 0 && (uint32_t)call->args[0] == WHICH_PROCESS)
+        scheduling_changed(call->thread, call->args[1]);
+    return result;
 }
 
 long sys_ioprio_get(struct call *call)

@@ -126,6 +126,7 @@ long sys_clone(struct call *call)
     tracker_note_stack(stack);
     child->cpu.sigmask = call->uc->uc_sigmask;
     child->faults_blocked = call->thread->faults_blocked;
+    child->scheduling.set = call->thread->scheduling.set;
     child->cpu.fs_base = flags & CLONE_SETTLS ? tls : base_register(ARCH_GET_FS);
     child->cpu.gs_base = fast_calls_gs_of_program(base_register(ARCH_GET_GS));
     child->clear_child_tid = flags & CLONE_CHILD_CLEARTID ? child_tid : 0;

@@ -136,6 +136,8 @@ static void thread_main(void *argument)
         log_error("user ids cannot be set as they were at the source");
         host_syscall(__NR_exit_group, OM_ABORT_STATUS, 0, 0, 0, 0, 0);
     }
+    if (thread->restored)
+        scheduling_restore(thread);
     thread->restored = 0;
     set_signal_stack(thread);
     set_dispatch();

@@ -15,6 +15,7 @@
 #include <asm/ucontext.h>
 
 #include "enclave/runtime.h"
+#include "enclave/scheduling.h"
 
 enum {
     SLOT_SIZE = 128 * 1024,
@@ -97,6 +98,7 @@ struct thread {
     uint32_t poll_requested; /* a signal waits for its next safepoint (safepoint.h) */
     uint32_t reserved_too;
 
+    struct scheduling scheduling;
     char name[16];
     uint64_t syscalls; /* dispatched */
     uint8_t xsave[XSAVE_MAX] __attribute__((aligned(64)));

@@ -245,6 +245,10 @@ void stop_capture_signals(void)
 {
 }
 
+void scheduling_capture(void)
+{
+}
+
 long process_capture(void)
 {
     return 0;

@@ -181,6 +181,12 @@ long thread_translate_tid(uint32_t tid, uint32_t *out_host_tid)
 #undef SYSCALL
 #undef REFUSED
 
+void scheduling_changed(struct thread *caller, uint64_t tid)
+{
+    (void)caller;
+    (void)tid;
+}
+
 /* No file is mapped here. */
 void shared_files_after(struct call *call, long result)
 {
