@@ -20,20 +20,16 @@ static struct shared_files *state(void)
 
 /* ---- the records ---- */
 
-static bool add(uint64_t start, uint64_t end, uint64_t offset, uint64_t device, uint64_t inode)
+static bool add(const struct shared_map *map)
 {
     struct shared_files *shared = state();
     uint32_t count = shared->count;
 
-    if (start >= end)
+    if (map->start >= map->end)
         return true;
     if (count == SHARED_FILES_MAX)
         return false;
-    shared->maps[count].start = start;
-    shared->maps[count].end = end;
-    shared->maps[count].offset = offset;
-    shared->maps[count].device = device;
-    shared->maps[count].inode = inode;
+    shared->maps[count] = *map;
     __atomic_store_n(&shared->count, count + 1, __ATOMIC_RELEASE);
     return true;
 }
@@ -42,14 +38,17 @@ static bool add(uint64_t start, uint64_t end, uint64_t offset, uint64_t device, 
 static void cut(uint32_t index, uint64_t start, uint64_t end)
 {
     struct shared_files *shared = state();
-    uint64_t map_start = shared->maps[index].start, map_end = shared->maps[index].end;
-    uint64_t offset = shared->maps[index].offset, device = shared->maps[index].device;
-    uint64_t inode = shared->maps[index].inode;
+    struct shared_map before = shared->maps[index], behind = before;
 
     shared->maps[index] = shared->maps[shared->count - 1];
     __atomic_store_n(&shared->count, shared->count - 1, __ATOMIC_RELEASE);
-    (void)add(map_start, OM_MIN(start, map_end), offset, device, inode);
-    if (end < map_end && !add(end, map_end, offset + (end - map_start), device, inode))
+    before.end = OM_MIN(start, before.end);
+    (void)add(&before);
+    if (end >= behind.end)
+        return;
+    behind.offset += end - behind.start;
+    behind.start = end;
+    if (!add(&behind))
         log_warn("munmap: too many pieces of shared mappings: at %lx writes will not be seen", end);
 }
 
@@ -67,12 +66,19 @@ static void forget(uint64_t start, uint64_t end)
 
 long shared_files_note(uint64_t start, uint64_t length, uint64_t offset, const struct stat *file)
 {
-    uint64_t end = OM_ALIGN_UP(start + length, OM_PAGE_SIZE);
+    const struct shared_map map = {
+        .start = start,
+        .end = OM_ALIGN_UP(start + length, OM_PAGE_SIZE),
+        .offset = offset,
+        .size = (uint64_t)file->st_size,
+        .device = file->st_dev,
+        .inode = file->st_ino,
+    };
     bool added;
 
     lock_take(&state()->lock);
-    forget(start, end);
-    added = add(start, end, offset, file->st_dev, file->st_ino);
+    forget(map.start, map.end);
+    added = add(&map);
     lock_release(&state()->lock);
     return added ? 0 : -ENOMEM;
 }
@@ -94,15 +100,16 @@ void shared_files_moved(uint64_t from, uint64_t to, uint64_t length)
         return;
     lock_take(&state()->lock);
     for (uint32_t i = state()->count; i-- > 0;) {
-        uint64_t start = OM_MAX(state()->maps[i].start, from);
-        uint64_t stop = OM_MIN(state()->maps[i].end, end);
-        uint64_t offset = state()->maps[i].offset + (start - state()->maps[i].start);
-        uint64_t device = state()->maps[i].device, inode = state()->maps[i].inode;
+        struct shared_map map = state()->maps[i];
+        uint64_t start = OM_MAX(map.start, from), stop = OM_MIN(map.end, end);
 
         if (start >= stop)
             continue;
         cut(i, start, stop);
-        (void)add(to + (start - from), to + (stop - from), offset, device, inode);
+        map.offset += start - map.start;
+        map.start = to + (start - from);
+        map.end = to + (stop - from);
+        (void)add(&map);
     }
     lock_release(&state()->lock);
 }
@@ -226,23 +233,33 @@ static void read_area(struct call *call, const struct area *area, uint64_t start
     (void)mm_set_flags(start, length, AREA_SHARED, 0);
 }
 
-static void read_map(struct call *call, uint32_t index, const struct change *change, int fd)
+static void read_map(struct call *call, const struct shared_map *map, const struct change *change,
+                     int fd)
 {
-    const uint64_t map_start = state()->maps[index].start, offset = state()->maps[index].offset;
-    uint64_t length = state()->maps[index].end - map_start, from, to;
+    uint64_t length = map->end - map->start, from, to;
     struct area area;
 
-    if (change->end <= offset || change->first >= offset + length)
+    if (change->end <= map->offset || change->first >= map->offset + length ||
+        change->first >= change->end)
         return;
-    from = OM_ALIGN_DOWN(OM_MAX(change->first, offset), OM_PAGE_SIZE) - offset;
-    to = OM_ALIGN_UP(OM_MIN(change->end, offset + length), OM_PAGE_SIZE) - offset;
-    for (uint64_t at = map_start + from; at < map_start + to && mm_next_area(at, &area);
+    from = OM_ALIGN_DOWN(OM_MAX(change->first, map->offset), OM_PAGE_SIZE) - map->offset;
+    to = OM_ALIGN_UP(OM_MIN(change->end, map->offset + length), OM_PAGE_SIZE) - map->offset;
+    for (uint64_t at = map->start + from; at < map->start + to && mm_next_area(at, &area);
          at = area.end) {
-        uint64_t start = OM_MAX(at, area.start), end = OM_MIN(area.end, map_start + to);
+        uint64_t start = OM_MAX(at, area.start), end = OM_MIN(area.end, map->start + to);
 
         if (start < end && area.kind == AREA_FILE)
-            read_area(call, &area, start, end, fd, offset + (start - map_start));
+            read_area(call, &area, start, end, fd, map->offset + (start - map->start));
     }
+}
+
+/* A file that grows by ftruncate has changed nothing: memory behind its end was zero before. */
+static void read_change(struct call *call, struct shared_map *map, struct change change, int fd,
+                        uint64_t size)
+{
+    change.end = OM_MIN(change.end, OM_MAX(size, map->size));
+    read_map(call, map, &change, fd);
+    map->size = size;
 }
 
 static void refresh(struct call *call, const struct change *change)
@@ -261,7 +278,7 @@ static void refresh(struct call *call, const struct change *change)
         if (fd < 0)
             fd = readable(change->fd, &opened);
         if (fd >= 0)
-            read_map(call, i, change, fd);
+            read_change(call, &shared->maps[i], *change, fd, (uint64_t)file.st_size);
     }
     lock_release(&shared->lock);
     if (opened)

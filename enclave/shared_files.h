@@ -18,9 +18,10 @@ enum { SHARED_FILES_MAX = 256 };
 struct shared_files {
     struct lock lock; /* before mm_state.lock; held while contents change */
     volatile uint32_t count;
-    struct {
+    struct shared_map {
         uint64_t start, end; /* of memory, whole pages */
         uint64_t offset;     /* of start, in the file */
+        uint64_t size;       /* of the file, when it was last read: what is behind that is zero */
         uint64_t device, inode;
     } maps[SHARED_FILES_MAX];
 };
