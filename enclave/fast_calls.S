@@ -6,6 +6,16 @@
  */
 #include "enclave/offsets.h"
 
+/* From the thread at %rcx. */
+        .macro  load_arguments
+        mov     FAST_ASM+0(%rcx), %rdi
+        mov     FAST_ASM+8(%rcx), %rsi
+        mov     FAST_ASM+16(%rcx), %rdx
+        mov     FAST_ASM+24(%rcx), %r10
+        mov     FAST_ASM+32(%rcx), %r8
+        mov     FAST_ASM+40(%rcx), %r9
+        .endm
+
         .text
 
 /* %rcx: the trampoline's record, address of the system call and its number.  %r11, %rax: free. */
@@ -47,7 +57,7 @@ fast_call_accept:
         lea     SLOT_SIZE_ASM(%r11), %rsp
         pushfq
         testl   $0x40400, (%rsp)        /* AC, DF: not as C wants them */
-        jnz     1f
+        jnz     3f
         sub     $8, %rsp
         mov     %r11, %rdi
         call    fast_call               /* enum fast_way */
@@ -61,12 +71,7 @@ fast_call_leave_begin:
         and     $-SLOT_SIZE_ASM, %rcx
         cmpl    $0, THREAD_ATTENTION_ASM(%rcx)
         jne     2f
-        mov     FAST_ASM+0(%rcx), %rdi
-        mov     FAST_ASM+8(%rcx), %rsi
-        mov     FAST_ASM+16(%rcx), %rdx
-        mov     FAST_ASM+24(%rcx), %r10
-        mov     FAST_ASM+32(%rcx), %r8
-        mov     FAST_ASM+40(%rcx), %r9
+        load_arguments
         mov     FAST_ASM+64(%rcx), %r11
         mov     (%r11), %r11
         mov     FAST_ASM+56(%rcx), %rax
@@ -92,23 +97,12 @@ fast_call_leave_end:
         ud2
 
 /* The call is not made here after all. */
-1:      mov     %r11, %rcx
-        jmp     4f
 3:      mov     %rsp, %rcx
         and     $-SLOT_SIZE_ASM, %rcx
-        mov     FAST_ASM+0(%rcx), %rdi
-        mov     FAST_ASM+8(%rcx), %rsi
-        mov     FAST_ASM+16(%rcx), %rdx
-        mov     FAST_ASM+24(%rcx), %r10
-        mov     FAST_ASM+32(%rcx), %r8
-        mov     FAST_ASM+40(%rcx), %r9
-4:      mov     FAST_ASM+56(%rcx), %rax
+        load_arguments
+        mov     FAST_ASM+56(%rcx), %rax
         mov     FAST_ASM+48(%rcx), %rsp
         mov     FAST_ASM+64(%rcx), %rcx
-        add     $0x7f, %al
-        sahf
-        jmp     fast_call_decline
-
 not_mine:
         add     $0x7f, %al
         sahf

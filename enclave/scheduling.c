@@ -43,19 +43,15 @@ void scheduling_capture(void)
 void scheduling_restore(const struct thread *thread)
 {
     const struct scheduling *scheduling = &thread->scheduling;
-    long error = 0;
 
     if (!scheduling->set)
         return;
-    if (scheduling->cpu_bytes)
-        error = host_syscall(__NR_sched_setaffinity, 0, scheduling->cpu_bytes,
-                             (uint64_t)scheduling->cpus, 0, 0, 0);
-    if (error)
+    if (scheduling->cpu_bytes && host_syscall(__NR_sched_setaffinity, 0, scheduling->cpu_bytes,
+                                              (uint64_t)scheduling->cpus, 0, 0, 0))
         log_warn("thread %u: none of the processors that it was bound to is here", thread->tid);
-    if (scheduling->attributes.size)
-        error = host_syscall(__NR_sched_setattr, 0, (uint64_t)&scheduling->attributes, 0, 0, 0, 0);
-    if (error)
-        log_warn("thread %u: its scheduling is refused here (error %ld)", thread->tid, -error);
+    if (scheduling->attributes.size &&
+        host_syscall(__NR_sched_setattr, 0, (uint64_t)&scheduling->attributes, 0, 0, 0, 0))
+        log_warn("thread %u: its scheduling is refused here", thread->tid);
 }
 
 /* ---- the calls ---- */

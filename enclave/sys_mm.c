@@ -273,7 +273,7 @@ static long map_again(struct call *call, const struct mapping *mapping)
     if (mapping->fd >= 0 && !(mapping->flags & MAP_FIXED_NOREPLACE)) {
         long result = file_copy_reuse(&wanted), error = 0;
 
-        if (result > 0 && mapping->prot & PROT_EXEC && !is_shared(mapping))
+        if (result > 0 && mapping->prot & PROT_EXEC && !is_shared(mapping) && g_tables->fast_calls)
             error = make_executable(call, mapping);
         if (result > 0 && !error)
             error = note_shared(mapping, mapping->address);
