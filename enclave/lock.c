@@ -58,3 +58,9 @@ void futex_wake(const volatile uint32_t *word, int count)
 {
     (void)host_syscall(__NR_futex, (uint64_t)word, FUTEX_WAKE_PRIVATE, (uint64_t)count, 0, 0, 0);
 }
+
+void futex_wake_program(uint64_t word)
+{
+    host_syscall(__NR_futex, word, FUTEX_WAKE, 1, 0, 0, 0);
+    host_syscall(__NR_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
+}

@@ -11,7 +11,6 @@
  */
 #include "enclave/robust.h"
 
-#include <asm/unistd.h>
 #include <linux/futex.h>
 #include <linux/mman.h>
 
@@ -23,12 +22,6 @@ enum { WORD_bytes = sizeof(uint32_t), ENTRY_PI = 1 };
 struct robust_list_of_program {
     uint64_t first, offset, pending;
 };
-
-static void wake_one(uint64_t word)
-{
-    host_syscall(__NR_futex, word, FUTEX_WAKE, 1, 0, 0, 0);
-    host_syscall(__NR_futex, word, FUTEX_WAKE | FUTEX_PRIVATE_FLAG, 1, 0, 0, 0);
-}
 
 /* Others may set FUTEX_WAITERS meanwhile, so the word is not simply written. */
 static bool take_from_owner(uint64_t address, uint32_t seen)
@@ -52,13 +45,13 @@ static void leave_lock(struct thread *thread, uint64_t address, bool pending)
         /* It was about to be locked, or has just been released: who waits may not have been told.
          */
         if (pending && seen == 0)
-            wake_one(address);
+            futex_wake_program(address);
         if ((seen & FUTEX_TID_MASK) != thread->tid)
             break;
         if (!take_from_owner(address, seen))
             continue;
         if (seen & FUTEX_WAITERS)
-            wake_one(address);
+            futex_wake_program(address);
         break;
     } while (true);
     guard_close(thread);

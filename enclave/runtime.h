@@ -92,6 +92,8 @@ void lock_release_fairly(struct lock *lock);
 /* Futex on a word of the enclave, private.  timeout_ns < 0: no timeout.  0 or -errno. */
 long futex_wait(const volatile uint32_t *word, uint32_t expected, int64_t timeout_ns);
 void futex_wake(const volatile uint32_t *word, int count);
+/* One who waits for a word of the program, and one who waits for it as a private one. */
+void futex_wake_program(uint64_t word);
 
 /* access.c: the program's memory, by pointers that the program gave.  A bad pointer gives
  * -EFAULT instead of a crash.  Length may be 0. */

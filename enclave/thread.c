@@ -204,8 +204,7 @@ _Noreturn void thread_exit(struct thread *thread, uint64_t status)
         /* Shared futexes too: glibc joins with a shared wait.  For those the word must be writable.
          */
         guard_open(thread, thread->clear_child_tid, sizeof(zero));
-        host_syscall(__NR_futex, thread->clear_child_tid, 1 /* FUTEX_WAKE */, 1, 0, 0, 0);
-        host_syscall(__NR_futex, thread->clear_child_tid, 129 /* | PRIVATE */, 1, 0, 0, 0);
+        futex_wake_program(thread->clear_child_tid);
         guard_close(thread);
     }
     __atomic_store_n(&thread->state, THREAD_EXITING, __ATOMIC_RELEASE);
