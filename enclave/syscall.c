@@ -9,6 +9,7 @@
 #include "enclave/syscall.h"
 
 #include "enclave/clock.h"
+#include "enclave/futex_pi.h"
 #include "enclave/guard.h"
 #include "enclave/receive_timeout.h"
 #include "enclave/signal.h"
@@ -80,7 +81,7 @@ enum restart_kind syscall_restart_kind(long nr)
 enum restart_kind syscall_restart_kind_of(const struct call *call)
 {
     enum restart_kind kind = syscall_restart_kind(call->nr);
-    if (kind == RESTART_IF_FLAG && call->not_made)
+    if ((kind == RESTART_IF_FLAG && call->not_made) || futex_pi_is_lock(call))
         return RESTART_ALWAYS;
     return wait_is_timed_futex(call) ? RESTART_NEVER : kind;
 }
