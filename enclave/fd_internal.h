@@ -178,9 +178,14 @@ long fd_timer_restore(struct open_file *file);
 /* A moment on the program's clock for the kernel's; never 0, which would disarm a timer. */
 uint64_t fd_timer_to_host(int32_t clock, uint64_t program_ns);
 long fd_signal_restore(struct open_file *file);
+bool fd_is_readable(int32_t fd);
+
+/* fd_inotify.c */
 long fd_inotify_capture(struct open_file *file, struct fd_obstacle *out);
 long fd_inotify_restore(struct open_file *file);
-void fd_inotify_clear(struct open_file *file); /* gives the watches back */
+void fd_inotify_clear(struct open_file *file); /* gives watches and events back.  Locked. */
+/* FIONREAD, if events are held; else false, and the kernel knows. */
+bool fd_inotify_unread(uint64_t fd, int32_t *out_bytes);
 
 /* fd_epoll.c */
 long fd_epoll_capture(struct open_file *file, struct fd_obstacle *out);

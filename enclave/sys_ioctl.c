@@ -215,6 +215,15 @@ static long refuse_request(uint32_t request)
     return syscall_refuse_named(ENOTTY);
 }
 
+static long count_unread(uint64_t fd, uint64_t argument)
+{
+    int32_t unread;
+
+    if (!fd_inotify_unread(fd, &unread))
+        return by_row(find_row(FIONREAD), fd, argument);
+    return copy_to_program(argument, &unread, sizeof(unread));
+}
+
 long sys_ioctl(struct call *call)
 {
     uint64_t fd = (uint32_t)call->args[0], argument = call->args[2];
@@ -222,6 +231,8 @@ long sys_ioctl(struct call *call)
     const struct ioctl_row *row = find_row(request);
 
     switch (request) {
+    case FIONREAD:
+        return count_unread(fd, argument);
     case FIONBIO:
         return set_flag(fd, argument, O_NONBLOCK);
     case FIOASYNC:
