@@ -271,6 +271,15 @@ static long restore_relations(struct fd_obstacle *out)
     return fd_locks_restore(out);
 }
 
+static bool g_restored;
+
+void fd_abandon(void)
+{
+    if (g_restored)
+        fd_udp_pass_on();
+    fd_services_abandon();
+}
+
 long fd_restore(struct fd_obstacle *out_obstacle)
 {
     enum { STANDARD = 3 };
@@ -297,5 +306,6 @@ long fd_restore(struct fd_obstacle *out_obstacle)
     }
     for (unsigned i = 0; i < STANDARD; i++)
         fd_close_number(kept[i]);
+    g_restored = !error;
     return error;
 }
