@@ -259,6 +259,14 @@ void fd_catch_datagrams_leave(void);
 void fd_catch_datagrams_left(void);
 void fd_catch_passed(const uint8_t *packet, size_t length); /* a socket has got it */
 
+/* fd_terminal.c */
+bool fd_is_terminal(int32_t fd);
+void fd_terminal_begin(void);                           /* the stop: none has been captured */
+void fd_terminal_capture(const struct open_file *file); /* the first one counts */
+void fd_terminal_uncapture(void);
+/* A new descriptor of the terminal here, or -errno. */
+long fd_terminal_open(const struct open_file *file);
+
 /* fd_udp.c */
 bool fd_udp_is(const struct open_file *file);
 /* The sockets hear nothing any more; what waits in them goes to who has their addresses now. */

@@ -206,6 +206,7 @@ void fd_uncapture(void)
     if (fd_state()->shared)
         share_all(false);
     fd_release();
+    fd_terminal_uncapture();
     fd_catch_send_on();
 }
 
