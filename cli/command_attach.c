@@ -25,7 +25,8 @@ enum {
     CTRL_P = 'P' & 0x1f,
     CTRL_Q = 'Q' & 0x1f,
     CHUNK_bytes = 4096,
-    SIGNALLED = 128, /* as a shell has it */
+    RESENT_bytes = 64 << 10, /* more than can be on the way to a daemon that reads no more */
+    SIGNALLED = 128,         /* as a shell has it */
     SEARCH_STEP_ms = 50,
     SEARCH_STEPS = 200,
 };
@@ -37,9 +38,11 @@ struct attachment {
     const struct attach_follow *follow;
     struct client client;
     int signals, status;
-    bool input, escape; /* standard input is still open; Ctrl-P was typed */
-    char to[256];       /* where it has moved to */
-    json_t *unread;     /* typed at the source, for the destination */
+    bool input, escape;             /* standard input is still open; Ctrl-P was typed */
+    char to[256];                   /* where it has moved to */
+    json_t *unread;                 /* typed at the source, for the destination */
+    uint64_t typed_bytes, received; /* of those, the daemon has had so many */
+    char typed[RESENT_bytes];       /* the last ones */
 };
 
 static struct termios g_modes;
@@ -123,6 +126,7 @@ static enum outcome on_event(struct attachment *at, const json_t *event)
         snprintf(at->to, sizeof(at->to), "%s", line_text(event, "to", "?"));
         json_decref(at->unread);
         at->unread = json_incref(json_object_get(event, "unread"));
+        at->received = (uint64_t)line_number(event, "received", 0);
         return MOVED;
     } else if (!strcmp(kind, "ended")) {
         at->status = json_object_get(event, "signal")
@@ -155,6 +159,17 @@ static enum outcome on_daemon(struct attachment *at)
     return BROKEN;
 }
 
+/* If that fails the daemon has closed, which the next read tells. */
+static void send_keys(struct attachment *at, const char *keys, size_t count)
+{
+    if (!count)
+        return;
+    memmove(at->typed, at->typed + count, RESENT_bytes - count);
+    memcpy(at->typed + RESENT_bytes - count, keys, count);
+    at->typed_bytes += count;
+    client_send(&at->client, json_pack("{s:o}", "input", units_any_bytes_to_json(keys, count)));
+}
+
 /* Ctrl-P Ctrl-Q detaches; a Ctrl-P with something else behind it is two keys for the program. */
 static enum outcome on_keys(struct attachment *at)
 {
@@ -175,9 +190,7 @@ static enum outcome on_keys(struct attachment *at)
         if (!at->escape)
             keys[count++] = typed[i];
     }
-    if (count &&
-        client_send(&at->client, json_pack("{s:o}", "input", units_any_bytes_to_json(keys, count))))
-        return BROKEN;
+    send_keys(at, keys, count);
     return ATTACHED;
 }
 
@@ -218,6 +231,26 @@ static enum outcome serve(struct attachment *at)
 
 /* ---- attaching ---- */
 
+/* What has not reached the program where it was: what its daemon has given back, and what was sent
+ * when the daemon read no more. */
+static void type_again(struct attachment *at)
+{
+    uint64_t missing = at->typed_bytes - at->received;
+    size_t length = 0;
+    char *unread = at->unread ? units_any_bytes_from_json(at->unread, &length) : NULL;
+    char last[RESENT_bytes];
+
+    if (missing > RESENT_bytes)
+        missing = 0;
+    memcpy(last, at->typed + RESENT_bytes - missing, (size_t)missing);
+    at->typed_bytes = at->received = 0;
+    send_keys(at, unread, length < RESENT_bytes ? length : RESENT_bytes);
+    send_keys(at, last, (size_t)missing);
+    free(unread);
+    json_decref(at->unread);
+    at->unread = NULL;
+}
+
 /* True, or the reply says why not, or there is no daemon: a reason. */
 static bool begin(struct attachment *at, const char *host, bool started, json_t **out_reply)
 {
@@ -240,9 +273,7 @@ static bool begin(struct attachment *at, const char *host, bool started, json_t 
     }
     show(json_object_get(*out_reply, "data"));
     send_size(at);
-    if (at->unread)
-        client_send(&at->client, json_pack("{s:o}", "input", at->unread));
-    at->unread = NULL;
+    type_again(at);
     return true;
 }
 

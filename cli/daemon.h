@@ -177,9 +177,10 @@ struct requester {
     enum wait wait;
     struct enclave *enclave; /* for which it waits */
     struct timer *timer;
-    json_t *request; /* WAIT_SETTLED */
-    bool killed;     /* WAIT_END: with SIGKILL */
-    bool typed;      /* WAIT_ATTACH: the last one who did */
+    json_t *request;      /* WAIT_SETTLED */
+    bool killed;          /* WAIT_END: with SIGKILL */
+    bool typed;           /* WAIT_ATTACH: the last one who did */
+    uint64_t typed_bytes; /* so many have come from him */
 };
 
 /* ---- optmigd.c ---- */

@@ -34,6 +34,7 @@ static void stop_waiting(struct requester *requester)
     requester->wait = WAIT_NOTHING;
     requester->enclave = NULL;
     requester->killed = requester->typed = false;
+    requester->typed_bytes = 0;
     timer_stop(&requester->timer);
     json_decref(requester->request);
     requester->request = NULL;
@@ -510,6 +511,7 @@ static void tell_detached(struct requester *requester, const struct enclave *enc
 
     if (enclave->state == ENCLAVE_MOVED)
         json_object_set_new(reply, "to", json_string(enclave->moved_to));
+    json_object_set_new(reply, "received", json_integer((json_int_t)requester->typed_bytes));
     if (requester->typed && enclave->terminal)
         json_object_set_new(reply, "unread", terminal_unread(enclave->terminal));
     add_end(reply, enclave);
@@ -554,6 +556,8 @@ static void at_terminal(struct requester *requester, const json_t *line)
     for (struct requester *r = requester->daemon->requesters; bytes && r; r = r->next)
         if (r->enclave == requester->enclave)
             r->typed = r == requester;
+    if (bytes)
+        requester->typed_bytes += length;
     if (terminal && bytes)
         terminal_type(terminal, bytes, length);
     free(bytes);

@@ -14,7 +14,7 @@ import sys
 import termios
 import time
 
-LIMIT_S = 30
+LIMIT_S = 20
 
 
 class User:
