@@ -16,7 +16,7 @@
 
 enum { STANDARD_LAST = 2, LINK_bytes = 32 };
 
-static int32_t g_captured_fd; /* at the source */
+static int32_t g_captured_fd; /* at the source; -1: the terminal there was not touched */
 
 static struct fd_terminal *terminal(void)
 {
@@ -53,19 +53,30 @@ void fd_terminal_begin(void)
 {
     terminal()->captured = false;
     terminal()->unread = 0;
+    g_captured_fd = -1;
+}
+
+/* The user's terminal may be another job's now: its modes and what is typed are for that one. */
+static bool in_foreground(long fd)
+{
+    uint32_t group = 0;
+
+    return control(fd, TIOCGPGRP, &group) != 0 ||
+           (long)group == fd_kernel(__NR_getpgrp, 0, 0, 0, 0);
 }
 
 /* Half a line can only be read while the terminal does not work by lines. */
 static void read_input(long fd, struct fd_terminal *out)
 {
+    uint64_t room = sizeof(out->input) - out->unread;
     int waiting = 0;
     long got;
 
     if (control(fd, FIONREAD, &waiting) != 0 || waiting <= 0)
         return;
     got = fd_kernel(__NR_read, (uint64_t)fd, fd_address_of(out->input + out->unread),
-                    OM_MIN((uint64_t)waiting, sizeof(out->input) - out->unread), 0);
-    out->unread += got > 0 ? (uint32_t)got : 0;
+                    OM_MIN((uint64_t)waiting, room), 0);
+    out->unread += got > 0 ? (uint32_t)OM_MIN((uint64_t)got, room) : 0; /* the host says so */
 }
 
 /* What is typed from now on waits there as bytes: the daemon finds it when the program has moved,
@@ -78,13 +89,14 @@ void fd_terminal_capture(const struct open_file *file)
     if (!file->stdio.terminal || out->captured || control(file->fd, TCGETS, &out->modes) != 0)
         return;
     out->captured = true;
-    g_captured_fd = file->fd;
     control(file->fd, TIOCGWINSZ, &out->size);
-    if ((file->flags & O_ACCMODE) == O_WRONLY)
+    if ((file->flags & O_ACCMODE) == O_WRONLY || !in_foreground(file->fd))
         return;
     bytes = as_bytes(&out->modes);
-    if (control(file->fd, TCSETS, &bytes) == 0)
-        read_input(file->fd, out);
+    if (control(file->fd, TCSETS, &bytes) != 0)
+        return;
+    g_captured_fd = file->fd;
+    read_input(file->fd, out);
 }
 
 /* ---- there, or here again ---- */
@@ -108,12 +120,14 @@ static void type_again(long fd)
 
 void fd_terminal_uncapture(void)
 {
-    if (!terminal()->captured)
+    bool touched = terminal()->captured && g_captured_fd >= 0;
+
+    terminal()->captured = false;
+    if (!touched)
         return;
     read_input(g_captured_fd, terminal()); /* typed meanwhile */
     type_again(g_captured_fd);
     control(g_captured_fd, TCSETS, &terminal()->modes);
-    terminal()->captured = false;
 }
 
 static long restore(void)

@@ -27,6 +27,7 @@
 #include "host/line.h"
 #include "host/report.h"
 #include "host/service.h"
+#include "host/terminal.h"
 
 enum {
     PROGRESS_BACKLOG_bytes = 64 * 1024, /* beyond it progress events are dropped */
@@ -321,6 +322,7 @@ static _Noreturn void leave(int status)
     while (g_link.fd >= 0 && line_flush(&g_link.writer, g_link.fd) == -EAGAIN)
         if (poll(&wait, 1, LAST_WORDS_TIMEOUT_ms) <= 0)
             break;
+    host_terminal_leave();
     if (may_say())
         dprintf(g_link.words, "%s\n", g_link.said);
     _exit(status);

@@ -218,6 +218,8 @@ int main(int argc, char **argv)
     if (error)
         fail(&arguments, -EIO, reason[0] ? reason : "the enclave could not be made");
     control_prepare();
+    if (!arguments.receive)
+        host_terminal_find();
     if (arguments.control_fd >= 0) {
         control_fd = host_fd_keep(arguments.control_fd);
         if (control_fd < 0)

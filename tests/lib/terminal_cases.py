@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import termios
 import time
 
 from terminal import LIMIT_S, User
@@ -12,6 +13,7 @@ from terminal import LIMIT_S, User
 CASE, OPTMIG, ALPHA, AT_ALPHA, BETA, AT_BETA, DIRECTORY = sys.argv[1:]
 ADDRESS = {ALPHA: AT_ALPHA, BETA: AT_BETA}
 OTHER = {ALPHA: BETA, BETA: ALPHA}
+MODES = r"([0-9a-f]+(?::[0-9a-f]+){20,})"  # as stty -g has them
 FOLLOW = ["--follow", ALPHA, "--follow", BETA]
 TYPED = """import os, sys
 sys.stdout.write('ready\\n'); sys.stdout.flush()
@@ -162,6 +164,33 @@ def foreground():
         sys.exit("status %d" % there.status)
 
 
+def left_behind():
+    """The user's own terminal is as it was once the program has gone, also if another job has it."""
+    user = User(["/bin/bash", "--norc", "-i"])
+    user.type("PS1='prompt''> '; set +o monitor; stty -g\r")
+    before = user.expect(MODES).group(1)
+    user.type(OPTMIG + " --host " + ALPHA + " run --quiet --name left -- /usr/bin/python3 -i -c 'mark = 6'; stty -g\r")
+    user.expect(">>> ")
+    migrate("left", ALPHA)
+    after = user.expect(MODES).group(1)
+    optmig(BETA, "stop", "left")
+    if before != after:
+        sys.exit("the terminal had the modes %s, and has %s" % (before, after))
+    user.type("set -o monitor; " + OPTMIG + " --host " + ALPHA + " run --quiet --name job -- /usr/bin/sleep 1000 & cat\r")
+    until(lambda: '"running"' in optmig(ALPHA, "ls", "--json"), "it runs")
+    user.type("once\r")
+    user.expect("once\r\nonce\r\n")
+    before = termios.tcgetattr(user.fd)
+    migrate("job", ALPHA)
+    if before != termios.tcgetattr(user.fd):
+        sys.exit("the terminal of another job was changed")
+    user.type("twice\r")
+    user.expect("twice\r\ntwice\r\n")
+    optmig(BETA, "stop", "job")
+    user.type("\x04exit\r")
+    user.end()
+
+
 def refused():
     """Wrong uses say why."""
     optmig(ALPHA, "run", "--name", "plain", "--detach", "--", "/usr/bin/sleep", "100")
@@ -180,4 +209,4 @@ def refused():
         sys.exit("status %d" % user.status)
 
 
-{function.__name__: function for function in (session, typed_ahead, failed_move, attach, foreground, refused)}[CASE]()
+{function.__name__: function for function in (session, typed_ahead, failed_move, attach, foreground, left_behind, refused)}[CASE]()
