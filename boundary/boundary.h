@@ -32,8 +32,17 @@ enum { OM_ABORT_STATUS = 134 };
 
 enum om_mode { OM_MODE_HYBRID, OM_MODE_PRECOPY, OM_MODE_POSTCOPY, OM_MODE_STOPCOPY };
 enum om_tracker { OM_TRACKER_KERNEL, OM_TRACKER_MPROTECT, OM_TRACKER_BARRIER };
-/* What becomes of established connections; if they cannot be moved, MOVE refuses the move. */
-enum om_connections { OM_CONNECTIONS_MOVE, OM_CONNECTIONS_RESET };
+/* What becomes of established connections; if they cannot be moved, MOVE refuses the move.  PROXY:
+ * they stay at the source host, whose relay passes on what comes. */
+enum om_connections { OM_CONNECTIONS_MOVE, OM_CONNECTIONS_RESET, OM_CONNECTIONS_PROXY };
+
+enum { OM_RELAY_TOKEN_bytes = 32 };
+
+struct om_relayed { /* a socket that stays at the source host */
+    int32_t fd;
+    uint32_t listens;
+    uint8_t token[OM_RELAY_TOKEN_bytes]; /* what its stand-in at the destination says first */
+};
 enum om_log_level { OM_LOG_ERROR, OM_LOG_WARN, OM_LOG_INFO, OM_LOG_DEBUG };
 
 /* Between the reasons of a refusal, when there are several. */

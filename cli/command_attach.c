@@ -25,6 +25,7 @@ enum {
     CTRL_P = 'P' & 0x1f,
     CTRL_Q = 'Q' & 0x1f,
     CHUNK_bytes = 4096,
+    PIECE_bytes = 256,
     RESENT_bytes = 64 << 10, /* more than can be on the way to a daemon that reads no more */
     SIGNALLED = 128,         /* as a shell has it */
     SEARCH_STEP_ms = 50,
@@ -51,7 +52,7 @@ static bool g_raw;
 static void restore_terminal(void)
 {
     if (g_raw)
-        tcsetattr(STDIN_FILENO, TCSADRAIN, &g_modes);
+        tcsetattr(STDIN_FILENO, TCSANOW, &g_modes);
     g_raw = false;
 }
 
@@ -83,25 +84,34 @@ static int take_signals(void)
     return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 }
 
-static void write_all(const char *bytes, size_t length)
+/* This terminal may take nothing for a while (Ctrl-S, a connection that hangs): a signal ends that.
+ * It is asked before each piece, and the pieces are what it takes at once when it takes any. */
+static void write_all(const struct attachment *at, const char *bytes, size_t length)
 {
     while (length) {
-        ssize_t put = write(STDOUT_FILENO, bytes, length);
+        struct pollfd wait[] = {{.fd = STDOUT_FILENO, .events = POLLOUT},
+                                {.fd = at->signals, .events = POLLIN}};
+        ssize_t put;
 
-        if (put < 0 && errno != EINTR)
+        if (poll(wait, 2, -1) < 0 && errno != EINTR)
+            return;
+        if (wait[1].revents && !wait[0].revents)
+            return; /* serve() reads it */
+        put = write(STDOUT_FILENO, bytes, length < PIECE_bytes ? length : PIECE_bytes);
+        if (put < 0 && errno != EINTR && errno != EAGAIN)
             return;
         bytes += put > 0 ? put : 0;
         length -= put > 0 ? (size_t)put : 0;
     }
 }
 
-static void show(const json_t *data)
+static void show(const struct attachment *at, const json_t *data)
 {
     size_t length;
     char *bytes = units_any_bytes_from_json(data, &length);
 
     if (bytes)
-        write_all(bytes, length);
+        write_all(at, bytes, length);
     free(bytes);
 }
 
@@ -121,7 +131,7 @@ static enum outcome on_event(struct attachment *at, const json_t *event)
     const char *kind = line_text(event, "event", "");
 
     if (!strcmp(kind, "output"))
-        show(json_object_get(event, "data"));
+        show(at, json_object_get(event, "data"));
     else if (!strcmp(kind, "moved")) {
         snprintf(at->to, sizeof(at->to), "%s", line_text(event, "to", "?"));
         json_decref(at->unread);
@@ -271,7 +281,7 @@ static bool begin(struct attachment *at, const char *host, bool started, json_t 
         client_close(&at->client);
         return false;
     }
-    show(json_object_get(*out_reply, "data"));
+    show(at, json_object_get(*out_reply, "data"));
     send_size(at);
     type_again(at);
     return true;
@@ -299,7 +309,7 @@ static int end(struct attachment *at, enum outcome outcome, bool quiet)
 {
     restore_terminal();
     json_decref(at->unread);
-    if (outcome == DETACHED && !quiet)
+    if (outcome == DETACHED && at->status == 0 && !quiet)
         fprintf(stderr, "\noptmig: detached; %s runs on: optmig attach %s\n", at->name, at->name);
     else if (outcome == MOVED)
         fprintf(stderr,

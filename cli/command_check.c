@@ -35,7 +35,7 @@ static void apply(json_t *request, int option)
         break;
     case 'c':
         if (connections_parse(optarg) < 0)
-            client_usage("check", "--connections %s: move or reset", optarg);
+            client_usage("check", "--connections %s: move, proxy or reset", optarg);
         json_object_set_new(request, "connections", json_string(optarg));
         break;
     default: /* arguments_next gives no others. */

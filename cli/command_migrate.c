@@ -34,6 +34,7 @@ static const struct option g_options[] = {
     {"tracker", required_argument, NULL, 'k'},
     {"audit", no_argument, NULL, 'a'},
     {"connections", required_argument, NULL, 'c'},
+    {"proxy", no_argument, NULL, 'P'},
     {"max-downtime", required_argument, NULL, 'd'},
     {"deadline", required_argument, NULL, 'l'},
     {"no-progress", no_argument, NULL, 'n'},
@@ -81,9 +82,12 @@ static void apply(struct migrate_options *migrate, int option)
     case 'a':
         migrate->audit = true;
         break;
+    case 'P':
+        migrate->connections = "proxy";
+        break;
     case 'c':
         if (connections_parse(optarg) < 0)
-            client_usage("migrate", "--connections %s: move or reset", optarg);
+            client_usage("migrate", "--connections %s: move, proxy or reset", optarg);
         migrate->connections = optarg;
         break;
     case 'd':

@@ -155,6 +155,9 @@ struct enclave {
     struct departure *departure;
     struct arrival *arrival;
     struct terminal *terminal; /* NULL: it has none */
+    int relay_pidfd;           /* of connections that it has left here; -1: none */
+    pid_t relay_pid;
+    unsigned relay_connections;
 };
 
 /* What a requester waits for. */
@@ -216,6 +219,8 @@ struct enclave *enclave_find(struct daemon *daemon,
 bool enclave_pick_name(struct daemon *daemon, const char *wanted, char out_name[OM_NAME_MAX]);
 void enclave_set_pid(struct enclave *enclave, pid_t pid);
 bool enclave_signal(const struct enclave *enclave, int signal);
+/* To what passes on the connections that it has left here; 0: is it there?  False: it is not. */
+bool enclave_relay_signal(const struct enclave *enclave, int signal);
 uint64_t enclave_memory(const struct enclave *enclave); /* resident bytes of the host process */
 uint64_t
 enclaves_memory(const struct daemon *daemon); /* of all, and what is promised to arrivals */

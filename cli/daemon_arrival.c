@@ -21,7 +21,14 @@
 #include "cli/units.h"
 #include "host/report.h"
 
-enum { READY_TIMEOUT_ms = 25000, KEEPALIVE_s = 10, KEEPALIVE_COUNT = 3, PEER_TEXT_MAX = 64 };
+enum {
+    READY_TIMEOUT_ms = 25000,
+    NAME_TIMEOUT_ms = 3000,
+    NAME_STEP_ms = 20,
+    KEEPALIVE_s = 10,
+    KEEPALIVE_COUNT = 3,
+    PEER_TEXT_MAX = 64,
+};
 
 struct knock {
     struct knock *next;
@@ -40,6 +47,7 @@ struct arrival {
     struct knock *knocks[OM_STREAM_COUNT];
     struct timer *timer;
     struct enclave *enclave; /* once both knocks are there */
+    unsigned waited_ms;      /* for an earlier arrival of its name to end */
 };
 
 /* ---- Knocks ---- */
@@ -204,6 +212,27 @@ static bool admit(struct daemon *daemon, const struct hello *hello, char *reason
     return false;
 }
 
+static void begin_arrival(struct arrival *arrival);
+
+static void on_name_wait(void *owner)
+{
+    begin_arrival(owner);
+}
+
+/* After a move that was refused the source can come again before the host process of that one has
+ * ended here. */
+static bool waits_for_name(struct arrival *arrival)
+{
+    const struct enclave *holder = enclave_find(arrival->daemon, arrival->hello.name);
+
+    if (!holder || holder->state != ENCLAVE_RECEIVING || arrival->waited_ms >= NAME_TIMEOUT_ms)
+        return false;
+    arrival->waited_ms += NAME_STEP_ms;
+    timer_stop(&arrival->timer);
+    arrival->timer = timer_start(&arrival->daemon->loop, NAME_STEP_ms, on_name_wait, arrival);
+    return true;
+}
+
 static void begin_arrival(struct arrival *arrival)
 {
     struct daemon *daemon = arrival->daemon;
@@ -211,6 +240,8 @@ static void begin_arrival(struct arrival *arrival)
     char reason[1024];
     struct enclave *enclave;
 
+    if (waits_for_name(arrival))
+        return;
     if (!admit(daemon, &arrival->hello, reason, sizeof(reason))) {
         refuse_arrival(arrival, reason);
         return;

@@ -46,7 +46,8 @@ struct departure {
     uint64_t session;
     enum om_mode mode;
     enum om_tracker tracker;
-    bool reset_connections, audit;
+    bool audit;
+    enum om_connections connections;
     bool check_only; /* find out what is in the way, and move nothing */
     uint64_t max_downtime_us, deadline_us;
     char to[ADDRESS_TEXT_MAX];
@@ -299,7 +300,7 @@ static json_t *make_order(const struct departure *departure)
         "{s:s, s:s, s:s, s:s, s:s, s:s, s:f, s:f, s:s, s:b, s:b}", "order", "move_out", "session",
         session, "peer", departure->to, "mode", mode_name((int)departure->mode), "tracker",
         tracker_name((int)departure->tracker), "connections",
-        departure->reset_connections ? "reset" : "move", "max_downtime_us",
+        connections_name((int)departure->connections), "max_downtime_us",
         (double)departure->max_downtime_us, "deadline_us", (double)departure->deadline_us, "note",
         note, "check_only", departure->check_only, "audit", departure->audit);
 }
@@ -517,8 +518,8 @@ void departure_begin(struct enclave *enclave, const json_t *request)
     departure->mode = (enum om_mode)mode_parse(line_text(request, "mode", "hybrid"));
     departure->tracker = tracker < 0 ? enclave->tracker : (enum om_tracker)tracker;
     departure->audit = line_flag(request, "audit") || enclave->audit;
-    departure->reset_connections =
-        connections_parse(line_text(request, "connections", "move")) == OM_CONNECTIONS_RESET;
+    departure->connections =
+        (enum om_connections)connections_parse(line_text(request, "connections", "move"));
     departure->check_only = line_flag(request, "check_only");
     departure->max_downtime_us = microseconds(request, "max_downtime_ms", 20);
     departure->deadline_us = microseconds(request, "deadline_ms", 0);

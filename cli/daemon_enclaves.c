@@ -54,7 +54,7 @@ struct enclave *enclave_new(struct daemon *daemon, const char *name)
     forget_old_records(daemon);
     enclave->daemon = daemon;
     snprintf(enclave->name, sizeof(enclave->name), "%s", name);
-    enclave->pidfd = -1;
+    enclave->pidfd = enclave->relay_pidfd = -1;
     enclave->exit_status = enclave->exit_signal = -1;
     enclave->moves = json_array();
     enclave->services = json_array();
@@ -88,6 +88,8 @@ void enclave_free(struct enclave *enclave)
     conn_close(&enclave->link);
     if (enclave->pidfd >= 0)
         close(enclave->pidfd);
+    if (enclave->relay_pidfd >= 0)
+        close(enclave->relay_pidfd);
     json_decref(enclave->moves);
     json_decref(enclave->services);
     free(enclave->command);
@@ -187,6 +189,12 @@ static void add_details(json_t *object, const struct enclave *enclave)
         json_object_set_new(object, "arriving", json_true());
 }
 
+bool enclave_relay_signal(const struct enclave *enclave, int signal)
+{
+    return enclave->relay_pidfd >= 0 &&
+           syscall(SYS_pidfd_send_signal, enclave->relay_pidfd, signal, NULL, 0) == 0;
+}
+
 json_t *enclave_to_json(const struct enclave *enclave, bool in_full)
 {
     json_t *object = json_object();
@@ -201,6 +209,10 @@ json_t *enclave_to_json(const struct enclave *enclave, bool in_full)
     }
     if (enclave->moved_to[0])
         json_object_set_new(object, "moved_to", json_string(enclave->moved_to));
+    if (enclave_relay_signal(enclave, 0)) {
+        json_object_set_new(object, "relay_pid", json_integer(enclave->relay_pid));
+        json_object_set_new(object, "relay_connections", json_integer(enclave->relay_connections));
+    }
     if (enclave->exit_status >= 0)
         json_object_set_new(object, "exit_status", json_integer(enclave->exit_status));
     if (enclave->exit_signal >= 0)

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Events of host processes (docs/control.md, "The link"), and the end of their links. */
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "cli/daemon.h"
 #include "cli/units.h"
@@ -124,6 +126,16 @@ static void on_service(struct enclave *enclave, json_t *event)
     json_decref(entry);
 }
 
+/* It passes on connections that its program has left here, and ends with the last of them. */
+static void on_relay(struct enclave *enclave, json_t *event)
+{
+    enclave->relay_pid = (pid_t)line_number(event, "pid", -1);
+    enclave->relay_connections = (unsigned)line_number(event, "connections", 0);
+    enclave->relay_pidfd = (int)syscall(SYS_pidfd_open, enclave->relay_pid, 0);
+    daemon_log(enclave->daemon, OM_LOG_INFO, "%s: leaves %u connections to a relay, pid %d",
+               enclave->name, enclave->relay_connections, enclave->relay_pid);
+}
+
 static void on_terminal(struct enclave *enclave, json_t *event)
 {
     terminal_open(enclave, (int)line_number(event, "fd", -1));
@@ -142,7 +154,7 @@ static const struct {
     {"started", on_started},   {"failed", on_failed},       {"ready", on_ready},
     {"running", on_running},   {"done", on_done},           {"progress", on_progress},
     {"inspect", on_inspect},   {"bad_order", on_bad_order}, {"service", on_service},
-    {"terminal", on_terminal},
+    {"terminal", on_terminal}, {"relay", on_relay},
 };
 
 static void on_line(void *owner, char *line, size_t length)

@@ -616,9 +616,16 @@ static bool refuse_while_moving(struct requester *requester, const struct enclav
 
 static void request_stop(struct requester *requester, const json_t *request)
 {
-    struct enclave *enclave = find_live(requester, request);
+    struct enclave *left = enclave_find(requester->daemon, line_text(request, "name", ""));
+    struct enclave *enclave;
     const double timeout = line_number(request, "timeout_ms", STOP_TIMEOUT_ms);
 
+    if (left && !enclave_live(left) && enclave_relay_signal(left, SIGTERM)) {
+        requester_reply(requester, json_pack("{s:b, s:s, s:b, s:b}", "ok", 1, "name", left->name,
+                                             "killed", 0, "relay", 1));
+        return;
+    }
+    enclave = find_live(requester, request);
     if (!enclave || refuse_while_moving(requester, enclave))
         return;
     if (enclave->arriving || enclave->state == ENCLAVE_RECEIVING) {
@@ -713,7 +720,8 @@ static bool check_move(struct requester *requester, const json_t *request)
     else if (tracker_parse(tracker) < 0)
         refuse_move(requester, request, NULL, "tracker \"%s\": kernel, mprotect, barrier", tracker);
     else if (connections_parse(connections) < 0)
-        refuse_move(requester, request, NULL, "connections \"%s\": move, reset", connections);
+        refuse_move(requester, request, NULL, "connections \"%s\": move, proxy, reset",
+                    connections);
     else if (!units_split_address(line_text(request, "to", ""), host, sizeof(host), port,
                                   sizeof(port)))
         refuse_move(requester, request, NULL, "to must be ADDR:PORT");

@@ -69,8 +69,11 @@ static const struct help g_help[] = {
      "                         stopcopy: stopped while all of it is copied (the baseline)\n"
      "  --tracker TRACKER      kernel, mprotect or barrier (default: as given to optmig run)\n"
      "  --audit                the kernel watches the barrier tracker (see optmig help run)\n"
-     "  --connections WHAT     of established TCP connections: move, or reset to give them up;\n"
-     "                         refused if they cannot be moved there (default move)\n"
+     "  --connections WHAT     of established TCP connections: move (default; refused if their\n"
+     "                         addresses cannot be there), reset to give them up, or proxy: they\n"
+     "                         stay at this host, where a relay passes on what comes as long as\n"
+     "                         they last; the destination must reach this host by TCP\n"
+     "  --proxy                the same as --connections proxy\n"
      "  --max-downtime TIME    how long the program may stand still (default 20ms)\n"
      "  --deadline TIME        end the rounds so that the move is done by then (default: none)\n"
      "  --no-progress          no progress line, not even on a terminal\n"
@@ -95,7 +98,8 @@ static const struct help g_help[] = {
      "\n"
      "Exit status: 0 fully instrumented, 1 not, or it cannot be read, 2 wrong usage.\n"},
     {"check", "find out what would keep an enclave from being moved",
-     "usage: optmig check NAME --to ADDR:PORT [--connections move|reset] [--tracker T] [--json]\n"
+     "usage: optmig check NAME --to ADDR:PORT [--connections move|proxy|reset] [--tracker T] "
+     "[--json]\n"
      "\n"
      "Asks both hosts everything that a move asks first: memory, processor, files, addresses,\n"
      "connections, policies.  Names all that is in the way; moves nothing, and the program runs "

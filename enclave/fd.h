@@ -44,7 +44,7 @@ uint32_t fd_count(void); /* descriptors of the program */
 /* Before the move, the program running: appends the description of every object that the
  * destination must have (files: path, flags, size, digest of the head) as bytes for fd_check; or
  * says what cannot move. Returns the length, or -errno with out_obstacle filled. */
-long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
+long fd_prepare(uint8_t *out, size_t capacity, enum om_connections connections,
                 struct fd_obstacle *out_obstacle);
 /* At the destination: are those objects here?  Changes nothing.  0, or -errno with out_obstacle
  * filled. The bytes come from an authenticated peer, and are checked all the same. */

@@ -102,6 +102,8 @@ void fd_backlog_begin(void)
     struct fd_walk walk = fd_walk();
     struct open_file *file;
 
+    if (fd_state()->connections == OM_CONNECTIONS_PROXY)
+        return; /* the relay hears them */
     while ((file = fd_walk_next(&walk)))
         if (fd_socket_listens_tcp(file))
             fd_tcp_silence_new(file->fd);
@@ -111,6 +113,7 @@ long fd_backlog_capture(struct fd_obstacle *out)
 {
     struct fd_backlog *state = backlog();
     const uint32_t captured = state->count; /* with all else, since an earlier move */
+    const bool keep = fd_state()->connections != OM_CONNECTIONS_RESET;
     struct fd_walk walk = fd_walk();
     struct open_file *file;
     long error = 0;
@@ -118,17 +121,19 @@ long fd_backlog_capture(struct fd_obstacle *out)
     while ((file = fd_walk_next(&walk))) {
         if (!fd_socket_listens_tcp(file))
             continue;
-        if (!fd_state()->give_up_connections)
+        if (keep)
             empty_queue(file);
+        if (fd_state()->connections == OM_CONNECTIONS_PROXY)
+            continue;
         fd_tcp_silence(file->fd, true); /* from now on none is added */
-        if (!fd_state()->give_up_connections)
+        if (keep)
             empty_queue(file);
     }
     state->dummy_count = 0; /* of listeners that are closed now */
     for (uint32_t i = captured; !error && i < state->count; i++) {
         file = fd_find((uint64_t)state->fds[i]);
         file->fd = state->fds[i];
-        error = fd_tcp_capture(file, out);
+        error = fd_socket_capture(file, out);
     }
     return error;
 }

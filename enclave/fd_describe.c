@@ -286,7 +286,7 @@ static long describe_one(struct wire *to, uint32_t index, struct open_file *file
     case FD_LISTENER:
         fd_socket_settle(file);
         describe_socket(to, index, file);
-        if (fd_socket_is_tcp_connection(file) && !fd_state()->give_up_connections)
+        if (fd_socket_is_tcp_connection(file) && fd_state()->connections == OM_CONNECTIONS_MOVE)
             describe_connection(to, file);
         return 0;
     case FD_INOTIFY:
@@ -330,7 +330,7 @@ static uint32_t forget_paths(void)
     return limit;
 }
 
-long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
+long fd_prepare(uint8_t *out, size_t capacity, enum om_connections connections,
                 struct fd_obstacle *out_obstacle)
 {
     struct wire to = wire_writer(out, capacity);
@@ -341,8 +341,10 @@ long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
     *out_obstacle = (struct fd_obstacle){.fd = -1};
     if (error)
         return fd_refuse(out_obstacle, -1, error, "the list of descriptors cannot be read");
-    fd_state()->give_up_connections = give_up_connections;
+    fd_state()->connections = connections;
     g_told.length = 0;
+    if (connections == OM_CONNECTIONS_PROXY && (error = fd_relay_begin(out_obstacle)) != 0)
+        return error;
     machine_text(machine);
     wire_put_u32(&to, DESCRIPTION_VERSION);
     wire_put_u32(&to, forget_paths());
@@ -519,7 +521,8 @@ static long check_connection(struct wire *from, const struct item *item, bool sa
     if (fd_address_is_loopback(&peer))
         return fd_refuse(out, item->fd, -EADDRNOTAVAIL,
                          "fd %d (a connection to %s): its peer stays at the source host; "
-                         "--connections reset gives such connections up",
+                         "--connections proxy leaves such connections at a relay at the source, "
+                         "reset gives them up",
                          item->fd, far);
     if (fd_service_arrives(&local))
         return 0;
@@ -533,8 +536,8 @@ static long check_connection(struct wire *from, const struct item *item, bool sa
         return 0;
     return fd_refuse(
         out, item->fd, error,
-        "fd %d (a connection from %s to %s): %s (error %ld); --connections reset gives "
-        "such connections up",
+        "fd %d (a connection from %s to %s): %s (error %ld); --connections proxy leaves such "
+        "connections at a relay at the source, reset gives them up",
         item->fd, text, far, error_words(error), -error);
 }
 

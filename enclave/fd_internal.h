@@ -259,6 +259,16 @@ void fd_catch_datagrams_leave(void);
 void fd_catch_datagrams_left(void);
 void fd_catch_passed(const uint8_t *packet, size_t length); /* a socket has got it */
 
+/* fd_relay.c */
+long fd_relay_begin(struct fd_obstacle *out); /* the program may run */
+bool fd_relay_wanted(const struct open_file *file);
+void fd_relay_capture(struct open_file *file);
+void fd_relay_keep(void); /* the source, before its sockets are closed */
+long fd_relay_restore(struct open_file *file);
+long fd_relay_greet(struct fd_obstacle *out); /* when all have their numbers */
+/* The address that the program is to see, if it is not the socket's.  Takes the lock. */
+bool fd_relay_shown(uint64_t fd, bool peer, struct fd_address *out);
+
 /* fd_terminal.c */
 bool fd_is_terminal(int32_t fd);
 void fd_terminal_begin(void);                           /* the stop: none has been captured */

@@ -128,7 +128,7 @@ long fd_capture(struct fd_obstacle *out_obstacle)
     state->data_used = 0;
     state->lock_count = 0;
     fd_terminal_begin();
-    if (!state->give_up_connections)
+    if (state->connections == OM_CONNECTIONS_MOVE)
         fd_catch_begin();
     fd_backlog_begin();
     walk = fd_walk();
@@ -303,6 +303,8 @@ long fd_restore(struct fd_obstacle *out_obstacle)
     error = fd_services_take(out_obstacle);
     if (!error)
         error = restore_objects(kept, out_obstacle);
+    if (!error)
+        error = fd_relay_greet(out_obstacle);
     if (!error) {
         restore_numbers();
         error = restore_relations(out_obstacle);

@@ -237,6 +237,7 @@ void fd_close_all(void)
     long null = fd_move_up(
         host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
 
+    fd_relay_keep();
     unlink_second_names();
     fd_udp_pass_on();
     for (uint64_t fd = 0; null >= 0 && fd < STANDARD; fd++)

@@ -332,6 +332,7 @@ long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
 {
     struct fd_socket *socket = &file->socket;
 
+    socket->relay.wanted = false;
     if (!fd_socket_is_tcp_connection(file))
         socket->owner = owner_of(file->fd);
     if (file->kind == FD_LISTENER)
@@ -344,9 +345,12 @@ long fd_socket_capture(struct open_file *file, struct fd_obstacle *out)
     } else if (socket->state == SOCKET_FRESH && socket->bound) {
         ask_address(__NR_getsockname, file->fd, &socket->local);
     }
-    if (fd_socket_is_tcp_connection(file) && !fd_state()->give_up_connections)
-        return fd_tcp_capture(file, out);
-    return 0;
+    socket->tcp = (struct fd_tcp){0};
+    if (!fd_socket_is_tcp_connection(file))
+        return 0;
+    if (fd_state()->connections == OM_CONNECTIONS_PROXY)
+        fd_relay_capture(file);
+    return fd_state()->connections == OM_CONNECTIONS_MOVE ? fd_tcp_capture(file, out) : 0;
 }
 
 /* ---- the destination: bound sockets ---- */
@@ -586,7 +590,9 @@ long fd_socket_restore(struct open_file *file)
     bool connected = fd_socket_is_connection(socket) && socket->state == SOCKET_CONNECTED;
     long fd;
 
-    if (connected && socket->tcp.held)
+    if (connected && socket->relay.wanted)
+        fd = fd_relay_restore(file);
+    else if (connected && socket->tcp.held)
         fd = fd_tcp_restore(file);
     else if (connected && fd_socket_is_inet(socket))
         fd = restore_reset_inet(file);

@@ -113,6 +113,13 @@ struct fd_tcp {
     struct fd_data received, written;
 };
 
+/* It stays at the source host in this move (fd_relay.c). */
+struct fd_relay {
+    bool wanted;
+    uint8_t token[OM_RELAY_TOKEN_bytes];
+    struct fd_address local, peer; /* what the program sees; length 0: what the kernel says */
+};
+
 struct fd_socket {
     int32_t domain, type, protocol;
     uint8_t state;       /* enum fd_socket_state, of connection-oriented ones */
@@ -128,6 +135,7 @@ struct fd_socket {
     struct fd_data contents; /* FD_SOCKETPAIR: what can be read here */
     struct fd_address local, peer;
     struct fd_tcp tcp;
+    struct fd_relay relay;
 };
 
 struct open_file {
@@ -226,8 +234,9 @@ struct fd_state {
     uint32_t count; /* descriptors in use */
     uint32_t pass;
     uint32_t generation;
-    uint32_t shared;              /* fd_share_addresses is in force */
-    uint32_t give_up_connections; /* the user's choice for this move */
+    uint32_t shared;      /* fd_share_addresses is in force */
+    uint32_t connections; /* enum om_connections: the user's choice for this move */
+    uint32_t relay_port;  /* at the source, if they are to stay there */
     uint32_t paths_used, data_used, lock_count;
     uint32_t service_count;
     struct om_service services[OM_SERVICES_MAX];

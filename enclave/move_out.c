@@ -250,7 +250,7 @@ static long send_prepare(void)
     static uint8_t description[DESCRIPTION_MAX_bytes];
     struct fd_obstacle obstacle = {0};
     long length = fd_prepare(description, sizeof(description),
-                             g_out.move.connections == OM_CONNECTIONS_RESET, &obstacle);
+                             (enum om_connections)g_out.move.connections, &obstacle);
 
     if (length < 0 && !g_out.move.check_only)
         return fail(length, "%s", obstacle.what);
@@ -775,6 +775,8 @@ static void undo(void)
 
     if (told)
         sealed_give_up(MESSAGE_ABORT, reason);
+    if (g_out.move.connections == OM_CONNECTIONS_PROXY)
+        g_host.relay_end();
     if (g_out.captured)
         fd_uncapture();
     if (g_out.stopped)

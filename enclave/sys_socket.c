@@ -291,6 +291,40 @@ long sys_shutdown(struct call *call)
     return error;
 }
 
+/* ---- whose address ---- */
+
+static long ask_address(struct call *call, bool peer)
+{
+    struct fd_address address;
+    uint32_t room, length;
+    long error = copy_from_program(&room, call->args[2], sizeof(room));
+
+    if (error)
+        return error;
+    if ((int32_t)room < 0)
+        return -EINVAL;
+    if (!fd_relay_shown((uint32_t)call->args[0], peer, &address)) {
+        address.length = sizeof(address.bytes);
+        error = fd_kernel(call->nr, call->args[0], fd_address_of(address.bytes),
+                          fd_address_of(&address.length), 0);
+    }
+    if (error)
+        return error;
+    length = OM_MIN(OM_MIN(room, address.length), (uint32_t)sizeof(address.bytes));
+    error = copy_to_program(call->args[1], address.bytes, length);
+    return error ? error : copy_to_program(call->args[2], &address.length, sizeof(address.length));
+}
+
+long sys_getsockname(struct call *call)
+{
+    return ask_address(call, false);
+}
+
+long sys_getpeername(struct call *call)
+{
+    return ask_address(call, true);
+}
+
 /* Options with a pointer inside, which must not lead out of the program's memory. */
 static bool holds_filter(int32_t level, int32_t name)
 {

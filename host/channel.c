@@ -42,6 +42,20 @@ void channel_open(uint32_t stream, int fd)
     setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &unanswered_ms, sizeof(unanswered_ms));
 }
 
+bool channel_addresses(struct sockaddr_storage *out_here, struct sockaddr_storage *out_there)
+{
+    struct sockaddr_storage unused;
+    socklen_t length = sizeof(unused), other = sizeof(unused);
+    int fd = g_channel.fd[OM_STREAM_BULK];
+
+    out_here = out_here ? out_here : &unused;
+    if (getsockname(fd, (struct sockaddr *)out_here, &length) ||
+        (out_here->ss_family != AF_INET && out_here->ss_family != AF_INET6))
+        return false;
+    out_there = out_there ? out_there : &unused;
+    return getpeername(fd, (struct sockaddr *)out_there, &other) == 0;
+}
+
 void channel_close_all(void)
 {
     for (uint32_t i = 0; i < OM_STREAM_COUNT; i++) {

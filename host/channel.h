@@ -2,11 +2,17 @@
 /* The streams of a move: sockets, relayed as they are.  The channel_* rows of calls.def. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "boundary/boundary.h"
+
+struct sockaddr_storage;
 
 /* Takes a connected stream socket (TCP or unix). */
 void channel_open(uint32_t stream, int fd);
 void channel_close_all(void);
+/* Of TCP streams; false: they are none.  Either may be NULL. */
+bool channel_addresses(struct sockaddr_storage *out_here, struct sockaddr_storage *out_there);
 
 long host_channel_send(uint32_t stream, const struct om_buffer *parts, uint32_t count);
 long host_channel_recv(uint32_t stream, void *buffer, size_t length);

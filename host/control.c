@@ -77,6 +77,12 @@ static void post(json_t *event)
     pthread_mutex_unlock(&g_link.lock);
 }
 
+void control_relay(int pid, uint32_t connections)
+{
+    post(json_pack("{s:s, s:i, s:i}", "event", "relay", "pid", pid, "connections",
+                   (int)connections));
+}
+
 void control_terminal(int master)
 {
     post(json_pack("{s:s, s:i}", "event", "terminal", "fd", master));
@@ -187,13 +193,11 @@ static void start_move(const json_t *order, bool destination)
     static const struct move_callbacks callbacks = {on_progress, on_rule, on_done};
     const int mode = mode_parse(line_text(order, "mode", "hybrid"));
     const int tracker = tracker_parse(line_text(order, "tracker", "kernel"));
+    const int connections = connections_parse(line_text(order, "connections", "move"));
     struct move_options options = {
         .mode = mode < 0 ? OM_MODE_HYBRID : (enum om_mode)mode,
         .tracker = tracker < 0 ? OM_TRACKER_KERNEL : (enum om_tracker)tracker,
-        .connections =
-            connections_parse(line_text(order, "connections", "move")) == OM_CONNECTIONS_RESET
-                ? OM_CONNECTIONS_RESET
-                : OM_CONNECTIONS_MOVE,
+        .connections = connections < 0 ? OM_CONNECTIONS_MOVE : (enum om_connections)connections,
         .audit = line_flag(order, "audit"),
         .check_only = line_flag(order, "check_only"),
         .max_downtime_us = (uint64_t)line_number(order, "max_downtime_us", 20000),

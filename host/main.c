@@ -17,6 +17,7 @@
 
 #include "host/host.h"
 #include "host/line.h"
+#include "host/relay_start.h"
 #include "host/report.h"
 #include "host/service.h"
 #include "host/terminal.h"
@@ -220,6 +221,8 @@ int main(int argc, char **argv)
     control_prepare();
     if (!arguments.receive)
         host_terminal_find();
+    if (relay_prepare())
+        fail(&arguments, -errno, "no descriptors for the relay");
     if (arguments.control_fd >= 0) {
         control_fd = host_fd_keep(arguments.control_fd);
         if (control_fd < 0)

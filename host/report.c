@@ -10,6 +10,7 @@ static const char *const g_trackers[] = {"kernel", "mprotect", "barrier"};
 static const char *const g_connections[] = {
     [OM_CONNECTIONS_MOVE] = "move",
     [OM_CONNECTIONS_RESET] = "reset",
+    [OM_CONNECTIONS_PROXY] = "proxy",
 };
 static const char *const g_phases[] = {"none",       "prepare",  "precopy",
                                        "switchover", "postcopy", "done"};
@@ -64,6 +65,11 @@ int log_level_parse(const char *name)
 const char *mode_name(int mode)
 {
     return name_of(g_modes, COUNT(g_modes), mode);
+}
+
+const char *connections_name(int connections)
+{
+    return name_of(g_connections, COUNT(g_connections), connections);
 }
 
 const char *tracker_name(int tracker)

@@ -17,6 +17,7 @@ int log_level_parse(const char *name);
 
 /* Name of a value; "unknown" for none. */
 const char *mode_name(int mode);
+const char *connections_name(int connections);
 const char *tracker_name(int tracker);
 const char *phase_name(int phase);
 const char *result_name(int result);

@@ -341,8 +341,7 @@ static long prepare_and_capture(struct fd_obstacle *obstacle, long *out_length)
 {
     long error;
 
-    *out_length =
-        fd_prepare(g_description, sizeof(g_description), g_fixture.give_up_connections, obstacle);
+    *out_length = fd_prepare(g_description, sizeof(g_description), g_fixture.connections, obstacle);
     if (*out_length < 0)
         return *out_length;
     error = fd_capture(obstacle);
@@ -488,4 +487,9 @@ int fixture_destroy(void **state)
     (void)state;
     remove_directory();
     return 0;
+}
+
+void random_bytes(void *out, size_t length)
+{
+    memset(out, 0x5a, length);
 }

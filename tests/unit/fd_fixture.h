@@ -20,13 +20,13 @@ long fixture_program(long (*handler)(struct call *), const uint64_t args[6]);
 #define A(pointer) ((uint64_t)(uintptr_t)(pointer))
 
 struct fixture {
-    uint8_t *memory;          /* of the program */
-    unsigned blocking;        /* calls that could be interrupted, so far */
-    long last_blocking;       /* number of the last one */
-    bool interrupt;           /* the next one is interrupted instead */
-    bool give_up_connections; /* of the next move */
-    int64_t ahead_ns;         /* the program's monotonic clock is that much ahead of the host's */
-    char log[512];            /* last line of warning or worse */
+    uint8_t *memory;                 /* of the program */
+    unsigned blocking;               /* calls that could be interrupted, so far */
+    long last_blocking;              /* number of the last one */
+    bool interrupt;                  /* the next one is interrupted instead */
+    enum om_connections connections; /* of the next move */
+    int64_t ahead_ns; /* the program's monotonic clock is that much ahead of the host's */
+    char log[512];    /* last line of warning or worse */
     unsigned log_lines;
 };
 extern struct fixture g_fixture;

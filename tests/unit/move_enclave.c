@@ -50,10 +50,20 @@ static const struct host_calls g_calls = {
 #define host_sigreturn NULL
 #define host_service NULL /* descriptors are not under test */
 #define host_terminal NULL
+#define host_relay_begin NULL
+#define host_relay_keep NULL
+#define host_relay_end NULL
+#define host_relay_connect NULL
+#define host_relay_greet NULL
 #include "boundary/calls.def"
 #undef host_syscall
 #undef host_service
 #undef host_terminal
+#undef host_relay_begin
+#undef host_relay_keep
+#undef host_relay_end
+#undef host_relay_connect
+#undef host_relay_greet
 };
 #undef OCALL
 #undef ECALL
@@ -274,10 +284,10 @@ void clock_continue(uint64_t program_monotonic_ns, uint64_t program_boottime_ns)
     om_assert(program_boottime_ns + 1000000000 >= program_monotonic_ns);
 }
 
-long fd_prepare(uint8_t *out, size_t capacity, bool give_up_connections,
+long fd_prepare(uint8_t *out, size_t capacity, enum om_connections connections,
                 struct fd_obstacle *out_obstacle)
 {
-    (void)give_up_connections;
+    (void)connections;
     om_assert(capacity >= sizeof(g_description));
     memset(out_obstacle, 0, sizeof(*out_obstacle));
     memcpy(out, g_description, sizeof(g_description));

@@ -357,7 +357,7 @@ static void test_connections_given_up_are_reset(void **state)
     struct fd_address *a = g_address;
 
     (void)state;
-    g_fixture.give_up_connections = true;
+    g_fixture.connections = OM_CONNECTIONS_RESET;
     g_fd[8] = P(sys_epoll_create1, 0);
     a[0] = inet(0);
     a[1] = inet6();
@@ -491,12 +491,12 @@ static void test_connections_that_cannot_follow_are_refused(void **state)
     make_streams();
     P(sys_close, (uint64_t)g_fd[4]); /* whose addresses are in use here */
     P(sys_close, (uint64_t)g_fd[5]);
-    length = fd_prepare(description, sizeof(description), false, &obstacle);
+    length = fd_prepare(description, sizeof(description), OM_CONNECTIONS_MOVE, &obstacle);
     assert_true(length > 0);
     assert_null(fixture_check_elsewhere(description, (size_t)length, true));
     assert_true(says(fixture_check_elsewhere(description, (size_t)length, false),
-                     "its peer stays at the source host; --connections reset"));
-    length = fd_prepare(description, sizeof(description), true, &obstacle);
+                     "its peer stays at the source host; --connections proxy"));
+    length = fd_prepare(description, sizeof(description), OM_CONNECTIONS_RESET, &obstacle);
     assert_null(fixture_check_elsewhere(description, (size_t)length, false));
     end_streams();
 }
@@ -519,7 +519,7 @@ static void test_many_connections(void **state)
     long out[MANY];
 
     (void)state;
-    g_fixture.give_up_connections = true;
+    g_fixture.connections = OM_CONNECTIONS_RESET;
     g_address[0] = inet(0);
     g_fd[0] = listener(&g_address[0], TYPE_STREAM, true);
     for (unsigned i = 0; i < MANY; i++) {
@@ -843,7 +843,7 @@ static void test_addresses_at_the_destination(void **state)
     g_fd[0] = listener(&g_address[0], TYPE_STREAM, true);
     g_address[1] = local(fixture_path("socket"));
     g_fd[1] = listener(&g_address[1], TYPE_STREAM, true);
-    length = fd_prepare(description, sizeof(description), false, &obstacle);
+    length = fd_prepare(description, sizeof(description), OM_CONNECTIONS_MOVE, &obstacle);
     assert_true(length > 0);
     assert_null(fixture_check_elsewhere(description, (size_t)length, true));
     what = fixture_check_elsewhere(description, (size_t)length, false);
