@@ -25,7 +25,7 @@ struct migrate_options {
     const char *tracker; /* NULL: as given to optmig run */
     const char *connections;
     uint64_t max_downtime_us, deadline_us;
-    bool show_progress, audit;
+    bool show_progress, audit, resume;
 };
 
 static const struct option g_options[] = {
@@ -36,6 +36,7 @@ static const struct option g_options[] = {
     {"connections", required_argument, NULL, 'c'},
     {"max-downtime", required_argument, NULL, 'd'},
     {"deadline", required_argument, NULL, 'l'},
+    {"resume", no_argument, NULL, 'r'},
     {"no-progress", no_argument, NULL, 'n'},
     CLIENT_COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
@@ -67,6 +68,9 @@ static void apply(struct migrate_options *migrate, int option)
         if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
             client_usage("migrate", "--to %s: an address and a port, as in 127.0.0.1:7702", optarg);
         migrate->to = optarg;
+        break;
+    case 'r':
+        migrate->resume = true;
         break;
     case 'm':
         if (mode_parse(optarg) < 0)
@@ -217,7 +221,7 @@ static int end_without_daemon(const struct common_options *common,
                         json_string(migrate->tracker ? migrate->tracker : "kernel"));
     json_object_set_new(report, "platform", json_string("sim"));
     json_object_set_new(report, "from", json_string(common->host));
-    json_object_set_new(report, "to", json_string(migrate->to));
+    json_object_set_new(report, "to", json_string(migrate->to ? migrate->to : ""));
     json_object_set_new(report, "session", json_string(""));
     status = print_report(common, report);
     json_decref(report);
@@ -343,7 +347,9 @@ int command_migrate(struct common_options *common, int argc, char **argv)
         client_usage("migrate", argc == optind ? "which enclave?" : "one enclave at a time");
     if (migrate.audit && migrate.tracker && tracker_parse(migrate.tracker) != OM_TRACKER_BARRIER)
         client_usage("migrate", "--audit watches the barrier tracker, not %s", migrate.tracker);
-    if (!migrate.to)
+    if (migrate.resume && migrate.to)
+        client_usage("migrate", "--resume goes on with a move to where it was going: no --to");
+    if (!migrate.to && !migrate.resume)
         client_usage("migrate", "where to?  --to ADDR:PORT is missing, as in --to 127.0.0.1:7702");
     migrate.name = argv[optind];
     if (!units_valid_name(migrate.name))
@@ -352,7 +358,9 @@ int command_migrate(struct common_options *common, int argc, char **argv)
     if (client_connect(&client, common->host, reason, sizeof(reason)))
         return end_without_daemon(common, &migrate, OM_RESULT_REFUSED, reason);
     sigaction(SIGINT, &action, NULL);
-    if (client_send(&client, make_request(&migrate)))
+    if (client_send(&client, migrate.resume ? json_pack("{s:s, s:s}", "request", "resume", "name",
+                                                        migrate.name)
+                                            : make_request(&migrate)))
         status = end_without_daemon(common, &migrate, OM_RESULT_REFUSED, "the daemon hung up");
     else
         status = follow(common, &migrate, &client);

@@ -81,6 +81,10 @@ static void print_help(void)
          "  --collateral PATH    certificates, revocation lists, Intel's collateral; a file or a\n"
          "                       directory, several times. All of these are read anew for each "
          "move\n"
+         "  --reconnect DURATION for how long a broken connection of a move is replaced by "
+         "attempts\n"
+         "                       of this host, before it waits for optmig migrate NAME --resume\n"
+         "                       (default 10m)\n"
          "  --device INTERFACE   where service addresses (optmig run --address) of arriving "
          "programs\n"
          "                       are put (default: the interface of the same name as at the "
@@ -109,6 +113,7 @@ static const struct option g_options[] = {
     {"state", required_argument, NULL, 's'},
     {"name", required_argument, NULL, 'n'},
     {"memory-limit", required_argument, NULL, 'm'},
+    {"reconnect", required_argument, NULL, 'r'},
     {"device", required_argument, NULL, 'd'},
     {"log-level", required_argument, NULL, 'v'},
     {"policy", required_argument, NULL, 'p'},
@@ -124,8 +129,14 @@ static const struct option g_options[] = {
 static void apply(struct daemon_options *options, int option)
 {
     char host[256], port[8];
+    uint64_t microseconds;
 
     switch (option) {
+    case 'r':
+        if (!units_parse_duration(optarg, &microseconds) || microseconds / 1000 > UINT32_MAX)
+            usage("--reconnect: a duration, as in 10m");
+        options->reconnect_ms = microseconds / 1000;
+        break;
     case 'l':
         if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
             usage("--listen: an address and a port, as in 127.0.0.1:7701");
@@ -183,7 +194,8 @@ static void parse_options(struct daemon_options *options, int argc, char **argv)
 {
     int option;
 
-    *options = (struct daemon_options){.state = LOCATE_DEFAULT_STATE, .log_level = OM_LOG_INFO};
+    *options = (struct daemon_options){
+        .state = LOCATE_DEFAULT_STATE, .log_level = OM_LOG_INFO, .reconnect_ms = 600000};
     while ((option = arguments_next("optmigd", argc, argv, ":", g_options)) != -1)
         apply(options, option);
     if (optind != argc)
