@@ -384,12 +384,13 @@ static long resume(void)
     severed.missing_pages = place_describe_missing(severed.areas, sizeof(severed.areas));
     str_copy(severed.reason, sealed_reason(), sizeof(severed.reason));
     error = sealed_reopen(&severed);
-    if (!error)
-        error = expect_resume();
+    if (error)
+        return error;
+    error = expect_resume();
     if (!error)
         error = say_where();
     if (error)
-        return error == -EAGAIN || sealed_broken() ? -EAGAIN : error;
+        return sealed_broken() ? -EAGAIN : error;
     g_in.report.resumed++;
     g_in.report.reason[0] = 0;
     enter_phase(OM_PHASE_POSTCOPY);

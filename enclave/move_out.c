@@ -810,12 +810,11 @@ static long resume(void)
 
     str_copy(severed.reason, sealed_reason(), sizeof(severed.reason));
     error = sealed_reopen(&severed);
-    if (!error)
-        error = hear_where();
-    if (error && sealed_committed() && (error == -EAGAIN || sealed_broken()))
-        return -EAGAIN;
     if (error)
         return error;
+    error = hear_where();
+    if (error)
+        return sealed_committed() && sealed_broken() ? -EAGAIN : error;
     g_out.report.resumed++;
     show_progress();
     move_role_mend();

@@ -27,7 +27,7 @@ number = int(sys.argv[6]) if len(sys.argv) > 6 else 1
 definitions = pathlib.Path(__file__).parent.parent.parent / "protocol" / "messages.def"
 types = {name: int(n) for name, n in re.findall(r"^MESSAGE\((\w+), (\d+)", definitions.read_text(), re.M)}
 lock, stalled, seen = threading.Lock(), threading.Event(), 0
-HEADER, TAG = 24, 16
+HEADER, TAG, RESUME_HELLO = 24, 16, 56
 
 
 def hit(what):
@@ -56,6 +56,8 @@ class Pump(threading.Thread):
                 magic = self.file.read(4)
                 if magic == b"OMH1":
                     self.send(self.hello(magic))
+                elif magic == b"OMS1":
+                    self.send(magic + self.read(RESUME_HELLO - 4))
                 elif magic == b"OMR1":
                     self.record(magic)
                 else:
