@@ -202,12 +202,13 @@ static void report_doubt(struct departure *departure)
     char reason[OM_REASON_MAX];
     json_t *report;
 
-    snprintf(reason, sizeof(reason),
-             "the start token was sent, and %s cannot be reached: %s. Nobody here can know whether "
-             "the program runs there: optmig status %s there tells. If it does, or may, optmig "
-             "migrate %s --resume goes on from here; if that host is gone, the program is, and "
-             "optmig stop %s ends what is left",
-             departure->to, departure->obstacle, enclave->name, enclave->name, enclave->name);
+    snprintf(
+        reason, sizeof(reason),
+        "the start token was sent, then the connection broke: %s. The source cannot know whether "
+        "the program runs at %s; 'optmig status %s' there says it. If it waits there, 'optmig "
+        "migrate %s --resume' here goes on; if that host is gone, so is the program, and "
+        "'optmig stop %s' ends what is left here",
+        departure->obstacle, departure->to, enclave->name, enclave->name, enclave->name);
     report = complete_report(
         departure, report_without_move(OM_RESULT_IN_DOUBT, (enum om_phase)enclave->phase, reason));
     daemon_log(enclave->daemon, OM_LOG_ERROR, "%s: in doubt: %s", enclave->name, reason);

@@ -3,7 +3,7 @@
 
   proxy.py TARGET-PORT READY-FILE HIT-FILE FAULT [MESSAGE [NUMBER]]
 
-It writes its own port to READY-FILE and, when it has done its fault, a line to HIT-FILE.  Faults at the
+It writes its own port (PROXY_PORT, or any) to READY-FILE and, when it has done its fault, a line to HIT-FILE.  Faults at the
 NUMBERth record of the type MESSAGE (a name from protocol/messages.def), in whichever direction it goes:
 
   flip-header, flip-body, flip-tag   one bit       drop, duplicate, swap (with the next record)
@@ -159,7 +159,7 @@ class Pump(threading.Thread):
             raise ValueError(fault)
 
 
-listener = socket.create_server(("127.0.0.1", 0))
+listener = socket.create_server(("127.0.0.1", int(os.environ.get("PROXY_PORT", "0"))))
 with open(ready_file + ".new", "w") as f:
     f.write(str(listener.getsockname()[1]))
 os.rename(ready_file + ".new", ready_file)
