@@ -168,6 +168,9 @@ static void print_moved(const json_t *report)
     printf("  pages        %.0f while stopped, %.0f after the start (%.0f of them on demand)\n",
            field(report, "switchover_pages"), field(report, "postcopy_pages"),
            field(report, "urgent_pages"));
+    if (json_object_get(report, "resumed"))
+        printf("  connection   broke after the start, and was replaced %.0f times\n",
+               field(report, "resumed"));
     if (json_object_get(report, "slow_thread"))
         printf(
             "  slow stop    thread %.0f was the last to stop; it was at 0x%llx when it was told\n",
@@ -189,6 +192,8 @@ static void print_not_moved(const json_t *report)
     else if (!strcmp(result, "lost"))
         fprintf(stderr, "optmig migrate: %s IS LOST (in phase %s): %s\n", name,
                 line_text(report, "phase_reached", ""), reason);
+    else if (!strcmp(result, "in doubt"))
+        fprintf(stderr, "optmig migrate: %s IS IN DOUBT: %s\n", name, reason);
     else
         fprintf(stderr, "optmig migrate: %s was not moved (it failed in phase %s): %s\n", name,
                 line_text(report, "phase_reached", ""), reason);

@@ -57,6 +57,7 @@ static struct {
     struct om_move_report report;
     enum om_phase phase;
     bool stopped, captured, refused, cancelled;
+    bool committed;
     bool left;                     /* the destination has said that it runs the program */
     char obstacles[OM_REASON_MAX]; /* check_only: found at this side */
     uint64_t begin_us, deadline_us, progress_us;
@@ -678,6 +679,7 @@ static long commit(void)
         return error;
     g_host.channel_limits(0, 0);
     move_role_serve();
+    g_out.committed = true;
     /* COMMIT: once the host has the start token, this program never runs here again. */
     return send_start(MESSAGE_START);
 }
@@ -862,7 +864,9 @@ static void undo(void)
                              ? "it was only asked whether it could be moved"
                              : g_out.report.reason;
 
-    if (told)
+    if (g_out.committed)
+        sealed_acknowledge(reason); /* It has, and said so. */
+    else if (told)
         sealed_give_up(MESSAGE_ABORT, reason);
     if (g_out.captured)
         fd_uncapture();

@@ -380,6 +380,12 @@ long sealed_receive(uint32_t stream, struct message *out)
     return 0;
 }
 
+void sealed_acknowledge(const char *text)
+{
+    g_host.channel_limits(0, GIVE_UP_ms);
+    (void)sealed_send(STREAM_BULK, MESSAGE_ABORT, 0, encode_text(sealed_body(STREAM_BULK), text));
+}
+
 void sealed_give_up(uint8_t type, const char *text)
 {
     uint8_t *scratch = g_sealed.pipes[STREAM_BULK].frame_in;

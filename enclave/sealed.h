@@ -47,6 +47,8 @@ uint8_t *sealed_body(uint32_t stream);
 long sealed_send(uint32_t stream, uint8_t type, uint32_t round, size_t length);
 /* Waits for the next message.  0 or -errno: -ECONNRESET when the peer is gone. */
 long sealed_receive(uint32_t stream, struct message *out);
+/* Says why this side ended the session, and does not wait: the peer said so first. */
+void sealed_acknowledge(const char *text);
 /* Says why this side ends the session (MESSAGE_ABORT, MESSAGE_REFUSE), if it can still be said, and
  * waits a little for the peer to read it. */
 void sealed_give_up(uint8_t type, const char *text);

@@ -558,9 +558,9 @@ class Cut(Attack):
         raise EOFError
 
 
-AFTER["cut-start"] = lambda _long: Cut("hybrid", "failed", "START", down=1)
-AFTER["cut-after-start"] = lambda _long: Cut("postcopy", "moved", "START", passes=True, down=1)
-AFTER["cut-started"] = lambda _long: Cut("postcopy", "moved", "STARTED", down=1)
+AFTER["cut-start"] = lambda _long: Cut("hybrid", "failed", "START", down=0.4)
+AFTER["cut-after-start"] = lambda _long: Cut("postcopy", "moved", "START", passes=True, down=0.4)
+AFTER["cut-started"] = lambda _long: Cut("postcopy", "moved", "STARTED", down=0.4)
 AFTER["cut-often"] = lambda long: Cut("postcopy", "moved", "PAGES", times=300 if long else 20, every=4)
 AFTER["cut-requests"] = lambda _long: Cut("postcopy", "moved", "REQUEST", "PAGES", times=6, every=3)
 AFTER["cut-end"] = lambda _long: Cut("postcopy", "moved", "PAGES_DONE", times=3)
