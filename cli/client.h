@@ -71,6 +71,7 @@ int command_cancel(struct common_options *options, int argc, char **argv);
 int command_stop(struct common_options *options, int argc, char **argv);
 int command_signal(struct common_options *options, int argc, char **argv);
 int command_ping(struct common_options *options, int argc, char **argv);
+int command_attach(struct common_options *options, int argc, char **argv);
 int command_logs(struct common_options *options, int argc, char **argv);
 int command_collect_evidence(struct common_options *options, int argc, char **argv);
 int command_verify_evidence(struct common_options *options, int argc, char **argv);

@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/arguments.h"
+#include "cli/attach.h"
 #include "cli/client.h"
 #include "cli/locate.h"
 #include "cli/units.h"
@@ -33,7 +34,8 @@ struct run_options {
     const char *name; /* NULL: the daemon or the program's name decides */
     const char *tracker;
     const char *log_level;
-    bool detach, audit, slow_calls;
+    bool detach, audit, slow_calls, terminal;
+    struct attach_follow follow;
     const char *device;
     struct om_service services[OM_SERVICES_MAX]; /* their device is filled in last */
     uint32_t service_count;
@@ -44,7 +46,10 @@ struct run_options {
 static const struct option g_options[] = {
     {"name", required_argument, NULL, 'n'},
     {"detach", no_argument, NULL, 'd'},
-    {"tracker", required_argument, NULL, 't'},
+    {"tty", no_argument, NULL, 't'},
+    {"interactive", no_argument, NULL, 'i'},
+    {"follow", required_argument, NULL, 'f'},
+    {"tracker", required_argument, NULL, 'k'},
     {"audit", no_argument, NULL, 'A'},
     {"slow-calls", no_argument, NULL, 'S'},
     {"platform", required_argument, NULL, 'p'},
@@ -76,6 +81,14 @@ static void apply(struct run_options *run, int option)
         run->detach = true;
         break;
     case 't':
+        run->terminal = true;
+        break;
+    case 'i': /* standard input is always open; -it is what people type */
+        break;
+    case 'f':
+        attach_add_follow(&run->follow, "run", optarg);
+        break;
+    case 'k':
         if (tracker_parse(optarg) < 0)
             client_usage("run", "--tracker %s: there are kernel, mprotect and barrier", optarg);
         run->tracker = optarg;
@@ -201,6 +214,8 @@ static json_t *make_request(const struct run_options *run, const struct common_o
         json_object_set_new(request, "slow_calls", json_true());
     if (run->log_level)
         json_object_set_new(request, "log_level", json_string(run->log_level));
+    if (run->terminal)
+        json_object_set_new(request, "terminal", json_true());
     if (common->quiet)
         json_object_set_new(request, "quiet", json_true());
     if (run->service_count)
@@ -240,6 +255,11 @@ static int run_detached(const struct run_options *run, const struct common_optio
         status = EXIT_OK;
     if (status == EXIT_OK)
         warn_no_isolation(common);
+    if (status == EXIT_OK && !run->detach) {
+        status = attach(common, line_text(reply, "name", ""), true, &run->follow);
+        json_decref(reply);
+        return status;
+    }
     if (common->json)
         client_print_json(reply);
     else if (status == EXIT_OK)
@@ -381,10 +401,12 @@ int command_run(struct common_options *common, int argc, char **argv)
     struct run_options run = {0};
     int option;
 
-    while ((option = arguments_next("optmig run", argc, argv, "+:", g_options)) != -1)
+    while ((option = arguments_next("optmig run", argc, argv, "+:dit", g_options)) != -1)
         if (!client_common_option(common, "run", option))
             apply(&run, option);
     complete_services(&run);
+    if (run.follow.count && (run.detach || !run.terminal))
+        client_usage("run", "--follow is for -t, without --detach");
     run.argv = argv + optind;
     if (!run.argv[0])
         client_usage("run", "which program?");
@@ -392,5 +414,5 @@ int command_run(struct common_options *common, int argc, char **argv)
         client_usage("run", "--audit watches the barrier tracker: it needs --tracker barrier");
     find_program(&run, run.argv[0]);
     follow_env(&run);
-    return run.detach ? run_detached(&run, common) : run_here(&run, common);
+    return run.detach || run.terminal ? run_detached(&run, common) : run_here(&run, common);
 }

@@ -133,7 +133,8 @@ struct enclave {
     enum om_tracker tracker;
     bool audit; /* its moves by the barrier tracker are audited */
     bool slow_calls;
-    bool attached; /* started in a terminal by optmig run; not a child of the daemon */
+    bool wants_terminal; /* optmig run -t */
+    bool attached;       /* started in a terminal by optmig run; not a child of the daemon */
     bool quiet;
     bool arriving;            /* runs here, but some of its memory is still on the way */
     bool complete;            /* arrived here by session_in, in full; or needs no more of it */
@@ -158,6 +159,7 @@ struct enclave {
     json_t *services; /* addresses that go when it ends: [{address, device}] */
     struct departure *departure;
     struct arrival *arrival;
+    struct terminal *terminal; /* NULL: it has none */
 };
 
 /* What a requester waits for. */
@@ -170,6 +172,7 @@ enum wait {
     WAIT_REPORT,  /* migrate */
     WAIT_CANCEL,  /* cancel: until the move has ended */
     WAIT_FOLLOW,  /* logs --follow: until the enclave has ended */
+    WAIT_ATTACH,  /* the same, and meanwhile it is at the terminal */
 };
 
 struct requester {
@@ -179,8 +182,10 @@ struct requester {
     enum wait wait;
     struct enclave *enclave; /* for which it waits */
     struct timer *timer;
-    json_t *request; /* WAIT_SETTLED */
-    bool killed;     /* WAIT_END: with SIGKILL */
+    json_t *request;      /* WAIT_SETTLED */
+    bool killed;          /* WAIT_END: with SIGKILL */
+    bool typed;           /* WAIT_ATTACH: the last one who did */
+    uint64_t typed_bytes; /* so many have come from him */
 };
 
 /* ---- optmigd.c ---- */
@@ -256,6 +261,21 @@ void requesters_progress(struct enclave *enclave, const json_t *event);
 void requesters_settled(struct enclave *enclave,
                         const json_t *report); /* a move in or out has ended */
 void requesters_ended(struct enclave *enclave);
+
+/* To all who are at its terminal; takes the reference.  False: one of them reads too slowly. */
+bool requesters_show(struct enclave *enclave, json_t *output);
+
+/* ---- daemon_terminal.c ---- */
+void terminal_open(struct enclave *enclave, int fd_of_host); /* takes it out of the host process */
+/* What was shown last, to be freed; the length without what is no whole line at its begin. */
+json_t *terminal_shown(const struct terminal *terminal);
+void terminal_type(struct terminal *terminal, const char *bytes, size_t length);
+void terminal_resize(struct terminal *terminal, unsigned rows, unsigned columns);
+/* Shows what is left; what was shown last can still be asked for. */
+void terminal_end(struct terminal *terminal);
+/* What was typed and never reached the program, once it has ended. */
+json_t *terminal_unread(const struct terminal *terminal);
+void terminal_free(struct terminal **terminal); /* sets NULL */
 
 /* ---- daemon_departure.c ---- */
 void departure_begin(struct enclave *enclave, const json_t *request);

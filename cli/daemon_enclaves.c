@@ -83,6 +83,7 @@ void enclave_free(struct enclave *enclave)
     *at = enclave->next;
     if (enclave->departure)
         departure_free(enclave->departure);
+    terminal_free(&enclave->terminal);
     process_forget(&enclave->process);
     conn_close(&enclave->link);
     if (enclave->pidfd >= 0)
@@ -321,6 +322,7 @@ void enclave_check_ended(struct enclave *enclave)
         close(enclave->pidfd);
     enclave->pidfd = -1;
     note_end(enclave);
+    terminal_end(enclave->terminal);
     requesters_ended(enclave);
     daemon_enclave_ended(daemon);
 }

@@ -148,6 +148,11 @@ static void on_service(struct enclave *enclave, json_t *event)
     json_decref(entry);
 }
 
+static void on_terminal(struct enclave *enclave, json_t *event)
+{
+    terminal_open(enclave, (int)line_number(event, "fd", -1));
+}
+
 static void on_bad_order(struct enclave *enclave, json_t *event)
 {
     daemon_log(enclave->daemon, OM_LOG_ERROR, "%s: its host process refuses an order: %s",
@@ -158,10 +163,10 @@ static const struct {
     const char *event;
     void (*call)(struct enclave *enclave, json_t *event);
 } g_events[] = {
-    {"started", on_started}, {"failed", on_failed},   {"ready", on_ready},
-    {"running", on_running}, {"done", on_done},       {"progress", on_progress},
-    {"severed", on_severed}, {"inspect", on_inspect}, {"bad_order", on_bad_order},
-    {"service", on_service},
+    {"started", on_started},   {"failed", on_failed},       {"ready", on_ready},
+    {"running", on_running},   {"done", on_done},           {"progress", on_progress},
+    {"inspect", on_inspect},   {"bad_order", on_bad_order}, {"service", on_service},
+    {"terminal", on_terminal}, {"severed", on_severed},
 };
 
 static void on_line(void *owner, char *line, size_t length)

@@ -18,7 +18,12 @@
 #include "host/report.h"
 #include "host/service.h"
 
-enum { PROGRESS_BACKLOG_bytes = 64 * 1024, COMMAND_TEXT_bytes = 1024, NAMES_TEXT_bytes = 400 };
+enum {
+    PROGRESS_BACKLOG_bytes = 64 * 1024,
+    TERMINAL_BACKLOG_bytes = 256 * 1024,
+    COMMAND_TEXT_bytes = 1024,
+    NAMES_TEXT_bytes = 400
+};
 
 static void dispatch(struct requester *requester, json_t *request);
 
@@ -28,7 +33,8 @@ static void stop_waiting(struct requester *requester)
 {
     requester->wait = WAIT_NOTHING;
     requester->enclave = NULL;
-    requester->killed = false;
+    requester->killed = requester->typed = false;
+    requester->typed_bytes = 0;
     timer_stop(&requester->timer);
     json_decref(requester->request);
     requester->request = NULL;
@@ -100,6 +106,13 @@ static void wait_for(struct requester *requester, enum wait wait, struct enclave
     requester->wait = wait;
     requester->enclave = enclave;
     conn_hold(requester->conn, true);
+}
+
+static void wait_until_settled(struct requester *requester, struct enclave *enclave,
+                               const json_t *request)
+{
+    requester->request = json_deep_copy(request);
+    wait_for(requester, WAIT_SETTLED, enclave);
 }
 
 /* The names that exist, for who asked for one that does not. */
@@ -255,6 +268,7 @@ static struct enclave *make_enclave(struct requester *requester, const json_t *r
     enclave->tracker = (enum om_tracker)tracker_parse(tracker);
     enclave->audit = line_flag(request, "audit");
     enclave->slow_calls = line_flag(request, "slow_calls");
+    enclave->wants_terminal = line_flag(request, "terminal");
     enclave->command = command_text(argv);
     enclave->quiet = line_flag(request, "quiet");
     return enclave;
@@ -478,6 +492,94 @@ static void request_logs(struct requester *requester, const json_t *request)
         requester_reply(requester, json_pack("{s:s}", "event", "ended"));
 }
 
+/* ---- attach ---- */
+
+static void add_end(json_t *reply, const struct enclave *enclave)
+{
+    if (enclave->exit_status >= 0)
+        json_object_set_new(reply, "exit_status", json_integer(enclave->exit_status));
+    if (enclave->exit_signal >= 0)
+        json_object_set_new(reply, "signal", json_integer(enclave->exit_signal));
+}
+
+static void tell_detached(struct requester *requester, const struct enclave *enclave)
+{
+    const char *event = enclave->state == ENCLAVE_MOVED  ? "moved"
+                        : enclave->state == ENCLAVE_LOST ? "lost"
+                                                         : "ended";
+    json_t *reply = json_pack("{s:s}", "event", event);
+
+    if (enclave->state == ENCLAVE_MOVED)
+        json_object_set_new(reply, "to", json_string(enclave->moved_to));
+    json_object_set_new(reply, "received", json_integer((json_int_t)requester->typed_bytes));
+    if (requester->typed && enclave->terminal)
+        json_object_set_new(reply, "unread", terminal_unread(enclave->terminal));
+    add_end(reply, enclave);
+    requester_reply(requester, reply);
+}
+
+/* The connection is not held: what follows is typed, or a new size of the window. */
+static void request_attach(struct requester *requester, const json_t *request)
+{
+    /* Who has just started it wants to see it, also if it has ended meanwhile. */
+    struct enclave *enclave =
+        line_flag(request, "started") ? find(requester, request) : find_live(requester, request);
+
+    if (!enclave)
+        return;
+    if (enclave->state == ENCLAVE_RECEIVING || enclave->state == ENCLAVE_STARTING) {
+        wait_until_settled(requester, enclave, request);
+        return;
+    }
+    if (!enclave->terminal) {
+        reply_error(requester, "a program gets one with optmig run -t",
+                    "%s has no terminal to attach to", enclave->name);
+        return;
+    }
+    conn_send(requester->conn, json_pack("{s:b, s:s, s:o}", "ok", 1, "name", enclave->name, "data",
+                                         terminal_shown(enclave->terminal)));
+    if (!enclave_live(enclave)) {
+        tell_detached(requester, enclave);
+        return;
+    }
+    wait_for(requester, WAIT_ATTACH, enclave);
+    conn_hold(requester->conn, false);
+}
+
+static void at_terminal(struct requester *requester, const json_t *line)
+{
+    struct terminal *terminal = requester->enclave->terminal;
+    const json_t *input = json_object_get(line, "input");
+    size_t length;
+    char *bytes = input ? units_any_bytes_from_json(input, &length) : NULL;
+
+    for (struct requester *r = requester->daemon->requesters; bytes && r; r = r->next)
+        if (r->enclave == requester->enclave)
+            r->typed = r == requester;
+    if (bytes)
+        requester->typed_bytes += length;
+    if (terminal && bytes)
+        terminal_type(terminal, bytes, length);
+    free(bytes);
+    if (terminal && json_object_get(line, "rows"))
+        terminal_resize(terminal, (unsigned)line_number(line, "rows", 0),
+                        (unsigned)line_number(line, "columns", 0));
+}
+
+bool requesters_show(struct enclave *enclave, json_t *output)
+{
+    bool keep_up = true;
+
+    for (struct requester *r = enclave->daemon->requesters; r; r = r->next) {
+        if (r->enclave != enclave || r->wait != WAIT_ATTACH)
+            continue;
+        conn_send(r->conn, json_incref(output));
+        keep_up = keep_up && conn_backlog(r->conn) < TERMINAL_BACKLOG_bytes;
+    }
+    json_decref(output);
+    return keep_up;
+}
+
 static void request_ping(struct requester *requester, const json_t *request)
 {
     const struct daemon *daemon = requester->daemon;
@@ -510,13 +612,6 @@ static bool refuse_while_moving(struct requester *requester, const struct enclav
     reply_error(requester, "optmig cancel NAME, or wait until the move has ended",
                 "%s is being moved", enclave->name);
     return true;
-}
-
-static void wait_until_settled(struct requester *requester, struct enclave *enclave,
-                               const json_t *request)
-{
-    requester->request = json_deep_copy(request);
-    wait_for(requester, WAIT_SETTLED, enclave);
 }
 
 /* What waits for a peer ends by the operator's word: a part of the program is on each side, and
@@ -578,10 +673,7 @@ static void reply_ended(struct requester *requester, const struct enclave *encla
     json_t *reply =
         json_pack("{s:b, s:s, s:b}", "ok", 1, "name", enclave->name, "killed", requester->killed);
 
-    if (enclave->exit_status >= 0)
-        json_object_set_new(reply, "exit_status", json_integer(enclave->exit_status));
-    if (enclave->exit_signal >= 0)
-        json_object_set_new(reply, "signal", json_integer(enclave->exit_signal));
+    add_end(reply, enclave);
     requester_reply(requester, reply);
 }
 
@@ -612,6 +704,8 @@ void requesters_ended(struct enclave *enclave)
             redo(r);
         else if (r->wait == WAIT_FOLLOW)
             requester_reply(r, json_pack("{s:s}", "event", "ended"));
+        else if (r->wait == WAIT_ATTACH)
+            tell_detached(r, enclave);
         else
             reply_error(r, NULL, "%s has ended", enclave->name);
     }
@@ -763,10 +857,10 @@ static const struct {
     const char *type;
     void (*call)(struct requester *requester, const json_t *request);
 } g_requests[] = {
-    {"resume", request_resume}, {"run", request_run},       {"register", request_register},
-    {"ls", request_ls},         {"status", request_status}, {"migrate", request_migrate},
-    {"cancel", request_cancel}, {"stop", request_stop},     {"signal", request_signal},
-    {"logs", request_logs},     {"ping", request_ping},
+    {"run", request_run},       {"register", request_register}, {"ls", request_ls},
+    {"status", request_status}, {"migrate", request_migrate},   {"cancel", request_cancel},
+    {"stop", request_stop},     {"signal", request_signal},     {"logs", request_logs},
+    {"ping", request_ping},     {"attach", request_attach},     {"resume", request_resume},
 };
 
 static void dispatch(struct requester *requester, json_t *request)
@@ -788,7 +882,9 @@ static void on_line(void *owner, char *line, size_t length)
     char reason[256];
     json_t *request = line_parse(line, length, reason, sizeof(reason));
 
-    if (request)
+    if (request && requester->wait == WAIT_ATTACH)
+        at_terminal(requester, request);
+    else if (request)
         dispatch(requester, request);
     else
         reply_error(requester, "a request is one JSON object on one line", "%s", reason);

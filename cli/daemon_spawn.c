@@ -85,6 +85,8 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
     args[count++] =
         (char *)(spawn->log_level ? spawn->log_level : log_level_name(daemon->options.log_level));
     args[count++] = (char *)"--logged";
+    if (enclave->wants_terminal)
+        args[count++] = (char *)"--terminal";
     if (enclave->quiet)
         args[count++] = (char *)"--quiet";
     if (spawn->umask >= 0) {

@@ -25,6 +25,7 @@ static const struct command g_commands[] = {
     {"signal", command_signal},
     {"ping", command_ping},
     {"logs", command_logs},
+    {"attach", command_attach},
     {"inspect", command_inspect},
     {"collect-evidence", command_collect_evidence},
     {"verify-evidence", command_verify_evidence},

@@ -192,21 +192,27 @@ const char *units_printable(const char *text, char *buffer, size_t size)
     return buffer;
 }
 
-json_t *units_bytes_to_json(const char *bytes)
+json_t *units_any_bytes_to_json(const char *bytes, size_t length)
 {
-    json_t *text = json_string(bytes), *object;
+    json_t *text = json_stringn(bytes, length), *object;
     char *hex;
 
     if (text)
         return text;
-    hex = malloc(2 * strlen(bytes) + 1);
+    hex = malloc(2 * length + 1);
     if (!hex)
         return NULL;
-    for (size_t i = 0; bytes[i]; i++)
+    hex[0] = 0;
+    for (size_t i = 0; i < length; i++)
         sprintf(hex + 2 * i, "%02x", (unsigned char)bytes[i]);
     object = json_pack("{s:s}", "hex", hex);
     free(hex);
     return object;
+}
+
+json_t *units_bytes_to_json(const char *bytes)
+{
+    return units_any_bytes_to_json(bytes, strlen(bytes));
 }
 
 static int hex_digit(char c)
@@ -214,28 +220,39 @@ static int hex_digit(char c)
     return isdigit((unsigned char)c) ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-char *units_bytes_from_json(const json_t *value)
+char *units_any_bytes_from_json(const json_t *value, size_t *out_length)
 {
-    const char *text = json_string_value(value), *hex;
-    char *bytes;
-    size_t length;
+    const char *text = json_string_value(value);
+    const char *hex = json_string_value(json_object_get(value, "hex"));
+    size_t length = text ? json_string_length(value) : hex ? strlen(hex) / 2 : 0;
+    char *bytes = text || hex ? malloc(length + 1) : NULL;
 
-    if (text)
-        return strdup(text);
-    hex = json_string_value(json_object_get(value, "hex"));
-    length = hex ? strlen(hex) / 2 : 0;
-    bytes = hex ? malloc(length + 1) : NULL;
     if (!bytes)
         return NULL;
-    for (size_t i = 0; i < length; i++) {
+    if (text)
+        memcpy(bytes, text, length);
+    for (size_t i = 0; !text && i < length; i++) {
         int high = hex_digit(hex[2 * i]), low = hex_digit(hex[2 * i + 1]);
 
-        if (high < 0 || low < 0 || !(high | low)) { /* A NUL would end the string early. */
+        if (high < 0 || low < 0) {
             free(bytes);
             return NULL;
         }
         bytes[i] = (char)(high << 4 | low);
     }
     bytes[length] = 0;
+    *out_length = length;
+    return bytes;
+}
+
+char *units_bytes_from_json(const json_t *value)
+{
+    size_t length;
+    char *bytes = units_any_bytes_from_json(value, &length);
+
+    if (bytes && strlen(bytes) != length) { /* a NUL would end the string early */
+        free(bytes);
+        return NULL;
+    }
     return bytes;
 }

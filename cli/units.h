@@ -31,3 +31,6 @@ const char *units_printable(const char *text, char *buffer, size_t size);
  * or NULL. */
 json_t *units_bytes_to_json(const char *bytes);
 char *units_bytes_from_json(const json_t *value);
+/* The same of bytes that may contain NUL; what comes back has a NUL behind it. */
+json_t *units_any_bytes_to_json(const char *bytes, size_t length);
+char *units_any_bytes_from_json(const json_t *value, size_t *out_length);

@@ -67,5 +67,8 @@ long fd_restore(struct fd_obstacle *out_obstacle);
 void fd_release(void);
 /* At the destination, if the move fails before the commit: what another process can use again. */
 void fd_abandon(void);
+/* A read or readv of inotify events that a move has taken along (fd_inotify.c): true, with the
+ * result; false: the kernel is to be asked.  args: checked. */
+bool fd_inotify_read(long nr, const uint64_t args[6], long *out_result);
 /* At the source, after the commit: closes all of the program's descriptors. */
 void fd_close_all(void);

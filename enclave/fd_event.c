@@ -1,17 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * eventfd, timerfd, signalfd and inotify.
+ * eventfd, timerfd and signalfd.
  *
  * Reading a counter takes it away, so an eventfd's is written back at once; everyone is parked, and
  * at worst an edge-triggered waiter of a source that goes on sees one edge more.  Timers are kept
  * as the moment of their next expiry on the program's own clock, so that the pause counts.
- *
- * Not kept: inotify events that were not read yet (logged).
  */
-#include <asm/ioctls.h>
 #include <asm/poll.h>
 #include <linux/fcntl.h>
-#include <linux/inotify.h>
 #include <linux/time.h>
 #include <linux/timerfd.h>
 #include <linux/uio.h>
@@ -23,7 +19,6 @@ enum {
     EVENT_SEMAPHORE = 1,
     LINE_bytes = 64,
     SIGNAL_MASK_bytes = 8,
-    WATCH_ATTEMPTS = 100000,
 };
 #define NS_PER_S 1000000000ULL
 
@@ -55,7 +50,7 @@ static uint64_t info_number(int32_t fd, const char *name, unsigned base)
     return 0;
 }
 
-static bool is_readable(int32_t fd)
+bool fd_is_readable(int32_t fd)
 {
     struct pollfd poll = {.fd = fd, .events = POLLIN};
     struct __kernel_timespec now = {0, 0};
@@ -84,7 +79,7 @@ long fd_event_capture(struct open_file *file, struct fd_obstacle *out)
             return fd_refuse(out, file->fd, -EIO, "fd %d, an eventfd: cannot be read", file->fd);
         return 0;
     }
-    if (is_readable(file->fd))
+    if (fd_is_readable(file->fd))
         file->event.count = info_number(file->fd, "eventfd-count:", 16);
     return 0;
 }
@@ -150,7 +145,7 @@ long fd_timer_capture(struct open_file *file, struct fd_obstacle *out)
     remaining = to_ns(&left.it_value);
     timer->expiry_ns = remaining ? clock_now(timer->clock) + remaining : 0;
     timer->interval_ns = to_ns(&left.it_interval);
-    timer->ticks = is_readable(file->fd) ? info_number(file->fd, "ticks:", 10) : 0;
+    timer->ticks = fd_is_readable(file->fd) ? info_number(file->fd, "ticks:", 10) : 0;
     return 0;
 }
 
@@ -196,99 +191,5 @@ long fd_signal_restore(struct open_file *file)
     long fd = fd_kernel(__NR_signalfd4, (uint64_t)-1, fd_address_of(&file->signal_mask),
                         SIGNAL_MASK_bytes, file->flags & O_NONBLOCK);
 
-    return fd_place(fd, file->fd);
-}
-
-/* ---- inotify ---- */
-
-void fd_inotify_clear(struct open_file *file)
-{
-    struct fd_state *state = fd_state();
-
-    while (file->inotify.first) {
-        uint32_t index = file->inotify.first;
-
-        file->inotify.first = state->inotify[index].next;
-        FD_RETURN(inotify_pool, inotify, next, index);
-    }
-}
-
-/* Which of the watches still exist: the kernel drops one when its file goes, or after one shot. */
-long fd_inotify_capture(struct open_file *file, struct fd_obstacle *out)
-{
-    struct fd_state *state = fd_state();
-    char path[LINE_bytes], name[LINE_bytes];
-    int32_t unread = 0;
-    uint32_t *link = &file->inotify.first;
-    long length;
-
-    fd_kernel(__NR_ioctl, (uint64_t)file->fd, FIONREAD, fd_address_of(&unread), 0);
-    if (unread > 0)
-        log_warn("fd %d, inotify: events that were not read yet do not move", file->fd);
-    str_format(path, sizeof(path), "/proc/self/fdinfo/%d", file->fd);
-    length = fd_read_file(path, g_info, sizeof(g_info));
-    if (length < 0)
-        return fd_refuse(out, file->fd, length, "fd %d, inotify: cannot be read", file->fd);
-    while (*link) {
-        uint32_t index = *link;
-        const char *line = g_info;
-
-        str_format(name, sizeof(name), "inotify wd:%x ",
-                   (unsigned)state->inotify[index].descriptor);
-        while (line && strncmp(line, name, strlen(name)) != 0) {
-            line = strchr(line, '\n');
-            line = line ? line + 1 : NULL;
-        }
-        if (line) {
-            link = &state->inotify[index].next;
-        } else {
-            *link = state->inotify[index].next;
-            FD_RETURN(inotify_pool, inotify, next, index);
-        }
-    }
-    return 0;
-}
-
-/* The kernel numbers watches upwards, also over those that were removed: so numbers that are
- * missing are used up. */
-static long add_watch(long fd, const struct fd_inotify_watch *watch)
-{
-    for (uint32_t i = 0; i < WATCH_ATTEMPTS; i++) {
-        long got = fd_kernel(__NR_inotify_add_watch, (uint64_t)fd, fd_address_of(watch->path),
-                             watch->mask, 0);
-
-        if (got < 0 || got == watch->descriptor)
-            return got;
-        fd_kernel(__NR_inotify_rm_watch, (uint64_t)fd, (uint64_t)got, 0, 0);
-        if (got > watch->descriptor)
-            return -EEXIST;
-    }
-    return -E2BIG;
-}
-
-/* What was removed left an event each; the program must not see them. */
-static void drain(long fd)
-{
-    while (is_readable((int32_t)fd) &&
-           fd_kernel(__NR_read, (uint64_t)fd, fd_address_of(g_info), sizeof(g_info), 0) > 0)
-        ;
-}
-
-long fd_inotify_restore(struct open_file *file)
-{
-    struct fd_state *state = fd_state();
-    long fd = fd_kernel(__NR_inotify_init1, file->flags & O_NONBLOCK, 0, 0, 0);
-
-    if (fd < 0)
-        return fd;
-    for (uint32_t index = file->inotify.first; index; index = state->inotify[index].next) {
-        const struct fd_inotify_watch *watch = &state->inotify[index];
-        long error = add_watch(fd, watch);
-
-        if (error < 0)
-            log_warn("fd %d, inotify: %s cannot be watched again (error %ld)", file->fd,
-                     watch->path, -error);
-    }
-    drain(fd);
     return fd_place(fd, file->fd);
 }

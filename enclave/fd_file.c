@@ -76,6 +76,11 @@ static void become_stdio(struct open_file *file, int32_t number, const struct st
         (struct fd_stdio){.number = number, .device = status->st_dev, .inode = status->st_ino};
 }
 
+static void note_terminal(int32_t fd, struct open_file *file, const struct stat *status)
+{
+    file->stdio.terminal = (status->st_mode & S_IFMT) == S_IFCHR && fd_is_terminal(fd);
+}
+
 static bool is_device(const struct stat *status, uint32_t major, uint32_t minor)
 {
     return (status->st_rdev >> 8 & 0xfff) == major &&
@@ -94,12 +99,11 @@ static bool is_stateless_device(const struct stat *status)
     return false;
 }
 
-/* The terminal that it was started on is /dev/null at the destination, as standard input is, by
- * whichever name the program has opened it again. */
+/* The terminal that it was started on, by whichever name the program has opened it again, is one of
+ * its own at the destination. */
 static void classify_device(int32_t fd, struct open_file *file, const struct stat *status,
                             const char *link)
 {
-    struct termios terminal;
     char what[FD_NAME_bytes];
     int32_t number;
 
@@ -107,14 +111,13 @@ static void classify_device(int32_t fd, struct open_file *file, const struct sta
         return;
     if (fd_is_inherited(status->st_dev, status->st_ino, &number)) {
         become_stdio(file, number, status);
+        note_terminal(fd, file, status);
     } else if (is_device(status, TERMINAL_DEVICES, 0)) {
         become_stdio(file, NO_NUMBER, status);
+        note_terminal(fd, file, status);
     } else {
-        bool is_terminal =
-            fd_kernel(__NR_ioctl, (uint64_t)fd, TCGETS, fd_address_of(&terminal), 0) == 0;
-
         str_format(what, sizeof(what), "%s, %s", link,
-                   is_terminal ? "a terminal that it opened itself" : "a device");
+                   fd_is_terminal(fd) ? "a terminal that it opened itself" : "a device");
         unsupported(file, what);
     }
 }
@@ -212,6 +215,7 @@ long fd_classify_inherited(int32_t fd, struct open_file *out)
         (!g_facts.logged || (out->flags & O_ACCMODE) == O_RDONLY))
         return fd_classify(fd, out);
     become_stdio(out, fd, &status);
+    note_terminal(fd, out, &status);
     if (fd < 3)
         fd_state()->inherited[fd] = out->stdio;
     return 0;
@@ -481,14 +485,17 @@ static bool is_for_output(const struct open_file *file)
     return fd_is_output(file) || (file->flags & O_ACCMODE) == O_WRONLY;
 }
 
-/* The host process's own 0, 1 and 2 were put aside; 0 is the daemon's, which says nothing. */
+/* The host process's own 0, 1 and 2 were put aside; 0 is the daemon's, which says nothing.  They
+ * serve who had no terminal, or where none can be made. */
 long fd_stdio_restore(struct open_file *file, const long kept[3])
 {
     int32_t number = file->stdio.number;
-    long fd = -EBADF;
+    long fd = file->stdio.terminal ? fd_terminal_open(file) : -EBADF;
     struct stat status;
 
-    if (number == 0 && is_for_output(file))
+    if (fd >= 0)
+        ;
+    else if (number == 0 && is_for_output(file))
         fd = fd_control(kept[1], F_DUPFD, 0);
     else if (number == 1 || number == 2)
         fd = fd_control(kept[number], F_DUPFD, 0);
@@ -497,6 +504,7 @@ long fd_stdio_restore(struct open_file *file, const long kept[3])
     fd = fd_place(fd, file->fd);
     if (fd >= 0 && fd_kernel(__NR_fstat, (uint64_t)fd, fd_address_of(&status), 0, 0) == 0) {
         become_stdio(file, number, &status);
+        note_terminal(file->fd, file, &status);
         if (number >= 0 && number < 3)
             fd_state()->inherited[number] = file->stdio;
     }

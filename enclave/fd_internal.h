@@ -178,9 +178,14 @@ long fd_timer_restore(struct open_file *file);
 /* A moment on the program's clock for the kernel's; never 0, which would disarm a timer. */
 uint64_t fd_timer_to_host(int32_t clock, uint64_t program_ns);
 long fd_signal_restore(struct open_file *file);
+bool fd_is_readable(int32_t fd);
+
+/* fd_inotify.c */
 long fd_inotify_capture(struct open_file *file, struct fd_obstacle *out);
 long fd_inotify_restore(struct open_file *file);
-void fd_inotify_clear(struct open_file *file); /* gives the watches back */
+void fd_inotify_clear(struct open_file *file); /* gives watches and events back.  Locked. */
+/* FIONREAD, if events are held; else false, and the kernel knows. */
+bool fd_inotify_unread(uint64_t fd, int32_t *out_bytes);
 
 /* fd_epoll.c */
 long fd_epoll_capture(struct open_file *file, struct fd_obstacle *out);
@@ -231,11 +236,41 @@ void fd_backlog_release(void); /* when listeners and connections are heard again
 bool fd_backlog_accepted(long *fd, uint32_t flags);
 void fd_backlog_forget(const struct open_file *listener); /* it is closed.  Locked. */
 
+/* fd_packet.c */
+enum { FD_IP_HEADER_MAX = 40 };
+uint8_t *fd_put16(uint8_t *at, uint32_t value); /* network order; returns what follows */
+/* An IP header in front of `length` bytes of the protocol; its own length. */
+size_t fd_packet_header(uint8_t at[FD_IP_HEADER_MAX], const struct fd_address *from,
+                        const struct fd_address *to, uint8_t protocol, size_t length);
+struct fd_packets {
+    long raw[2]; /* IPv4, IPv6; 0: not opened yet */
+};
+/* TCP or UDP with its IP header; sets the checksum.  What cannot be sent is dropped. */
+void fd_packets_send(struct fd_packets *through, uint8_t *packet, size_t length);
+void fd_packets_end(struct fd_packets *through);
+
 /* fd_catch.c: before the first connection is held; after connections are released, here or there.
  */
-void fd_packet_send(uint8_t *packet, size_t length); /* TCP with its IP header; sets the checksum */
 void fd_catch_begin(void);
 void fd_catch_send_on(void);
+/* Datagrams too, if there are service addresses: before those leave, at that moment, and after. */
+void fd_catch_datagrams(void);
+void fd_catch_datagrams_leave(void);
+void fd_catch_datagrams_left(void);
+void fd_catch_passed(const uint8_t *packet, size_t length); /* a socket has got it */
+
+/* fd_terminal.c */
+bool fd_is_terminal(int32_t fd);
+void fd_terminal_begin(void);                           /* the stop: none has been captured */
+void fd_terminal_capture(const struct open_file *file); /* the first one counts */
+void fd_terminal_uncapture(void);
+/* A new descriptor of the terminal here, or -errno. */
+long fd_terminal_open(const struct open_file *file);
+
+/* fd_udp.c */
+bool fd_udp_is(const struct open_file *file);
+/* The sockets hear nothing any more; what waits in them goes to who has their addresses now. */
+void fd_udp_pass_on(void);
 
 /* fd_service.c */
 void fd_services_describe(struct wire *to);
@@ -244,6 +279,7 @@ bool fd_service_arrives(const struct fd_address *address); /* the destination wi
 long fd_services_take(struct fd_obstacle *out); /* before what is bound to them is made */
 void fd_services_release(void);                 /* they are known to be here */
 void fd_services_leave(void);                   /* the source */
+void fd_services_abandon(void);                 /* the destination of a move that failed */
 
 /* fd_pair.c */
 long fd_pair_capture(struct open_file *file, struct fd_obstacle *out);

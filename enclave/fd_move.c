@@ -103,6 +103,8 @@ static long capture_one(struct open_file *file, struct fd_obstacle *out)
     case FD_INOTIFY:
         return fd_inotify_capture(file, out);
     case FD_STDIO:
+        fd_terminal_capture(file);
+        return 0;
     case FD_SIGNALFD:
     case FD_NONE:
         return 0;
@@ -125,6 +127,7 @@ long fd_capture(struct fd_obstacle *out_obstacle)
         return fd_refuse(out_obstacle, -1, error, "the list of descriptors cannot be read");
     state->data_used = 0;
     state->lock_count = 0;
+    fd_terminal_begin();
     if (!state->give_up_connections)
         fd_catch_begin();
     fd_backlog_begin();
@@ -235,7 +238,7 @@ static void restore_input(void)
     const struct open_file *file = fd_find(0);
     long null;
 
-    if (!file || file->kind != FD_STDIO || !fd_is_output(file))
+    if (!file || file->kind != FD_STDIO || file->stdio.terminal || !fd_is_output(file))
         return;
     null = host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0);
     if (null >= 0)
@@ -271,6 +274,15 @@ static long restore_relations(struct fd_obstacle *out)
     return fd_locks_restore(out);
 }
 
+static bool g_restored;
+
+void fd_abandon(void)
+{
+    if (g_restored)
+        fd_udp_pass_on();
+    fd_services_abandon();
+}
+
 long fd_restore(struct fd_obstacle *out_obstacle)
 {
     enum { STANDARD = 3 };
@@ -297,5 +309,6 @@ long fd_restore(struct fd_obstacle *out_obstacle)
     }
     for (unsigned i = 0; i < STANDARD; i++)
         fd_close_number(kept[i]);
+    g_restored = !error;
     return error;
 }

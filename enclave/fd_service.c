@@ -227,7 +227,7 @@ void fd_services_release(void)
     }
 }
 
-void fd_abandon(void)
+void fd_services_abandon(void)
 {
     if (g_told.taken && !g_told.same_network)
         fd_services_leave();

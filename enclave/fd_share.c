@@ -4,12 +4,12 @@
  * The source, with all threads parked, makes that possible, and can take it back:
  *
  *   TCP and UDP ports      SO_REUSEPORT, set late.  The destination binds with it and then gives
- * the socket the program's own value again. paths of unix sockets  the file gets a second name. The
- * destination unlinks the first and binds anew; to take it back, the second is renamed to the
- * first. abstract unix names    the socket is closed; to take it back, it is made again. file locks
- * released; to take them back, they are taken again.  service addresses  fd_service.c  TCP
- * connections  closed without a word (fd_tcp.c); to take them back, they are made again from what
- * was captured.
+ * the socket the program's own value again. Datagrams come to either; fd_udp.c. paths of unix
+ * sockets  the file gets a second name. The destination unlinks the first and binds anew; to take
+ * it back, the second is renamed to the first. abstract unix names    the socket is closed; to take
+ * it back, it is made again. file locks released; to take them back, they are taken again.  service
+ * addresses  fd_service.c  TCP connections  closed without a word (fd_tcp.c); to take them back,
+ * they are made again from what was captured.
  *
  * Next: fd_socket.c, bind_name.
  */
@@ -156,6 +156,15 @@ static void forget_shared(void)
     g_nothing = -1;
 }
 
+/* What arrives when they have gone, only the packet socket sees. */
+static void leave_services(void)
+{
+    fd_catch_datagrams();
+    fd_catch_datagrams_leave();
+    fd_services_leave();
+    fd_catch_datagrams_left();
+}
+
 static void share_all(bool share)
 {
     struct fd_walk walk = fd_walk();
@@ -180,7 +189,7 @@ static void share_all(bool share)
     }
     fd_locks_share(share);
     if (share)
-        fd_services_leave();
+        leave_services();
     fd_state()->shared = share;
     if (!share)
         forget_shared();
@@ -197,6 +206,7 @@ void fd_uncapture(void)
     if (fd_state()->shared)
         share_all(false);
     fd_release();
+    fd_terminal_uncapture();
     fd_catch_send_on();
 }
 
@@ -228,6 +238,7 @@ void fd_close_all(void)
         host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
 
     unlink_second_names();
+    fd_udp_pass_on();
     for (uint64_t fd = 0; null >= 0 && fd < STANDARD; fd++)
         fd_kernel(__NR_dup3, (uint64_t)null, fd, 0, 0);
     fd_close_number(null);

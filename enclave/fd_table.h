@@ -11,6 +11,9 @@
  */
 #pragma once
 
+#include <asm/termbits.h>
+#include <asm/termios.h>
+
 #include "enclave/runtime.h"
 
 enum {
@@ -38,8 +41,8 @@ struct fd_address {
 
 /* Inherited from whoever started the enclave. */
 struct fd_stdio {
-    int32_t number; /* as it was inherited; above 2, the destination gives /dev/null */
-    uint32_t reserved;
+    int32_t number;         /* as it was inherited; above 2, the destination gives /dev/null */
+    uint32_t terminal;      /* it is the program's terminal */
     uint64_t device, inode; /* at this host */
 };
 
@@ -84,8 +87,10 @@ struct fd_epoll {
 };
 
 struct fd_inotify {
-    uint32_t first; /* watched path */
-    uint32_t lost;  /* 1: a watch could not be recorded */
+    uint32_t first;     /* watched path */
+    uint8_t lost;       /* a watch could not be recorded */
+    uint8_t overflowed; /* IN_Q_OVERFLOW is the last event that is held */
+    int32_t token;      /* watch whose event stands in the queue for those that are held; or 0 */
 };
 
 enum fd_socket_state {
@@ -197,6 +202,24 @@ struct fd_backlog { /* fd_backlog.c */
     uint16_t dummy_ports[FD_BACKLOG_MAX]; /* network order */
 };
 
+enum { FD_TERMINAL_bytes = 4096 }; /* what a terminal holds that nobody has read */
+
+struct fd_terminal { /* read at the stop; fd_terminal.c */
+    bool captured;
+    struct termios modes;
+    struct winsize size;
+    uint32_t unread;
+    uint8_t input[FD_TERMINAL_bytes];
+};
+
+/* Of inotify, not read yet; fd_inotify.c. */
+enum { FD_EVENTS_bytes = 1 << 20, FD_EVENTS_RESERVE = 1 << 12 };
+
+struct fd_events {
+    uint32_t used;
+    uint8_t bytes[FD_EVENTS_bytes];
+};
+
 struct fd_state {
     struct lock lock;
     uint32_t limit; /* numbers from here up have never been used */
@@ -209,6 +232,8 @@ struct fd_state {
     uint32_t service_count;
     struct om_service services[OM_SERVICES_MAX];
     struct fd_backlog backlog;
+    struct fd_events events;
+    struct fd_terminal terminal;
     struct fd_stdio inherited[3]; /* 0, 1 and 2, even after the program closed them */
     struct fd_pool file_pool, watch_pool, option_pool, inotify_pool;
     struct fd_entry entries[FDS_MAX];

@@ -22,13 +22,10 @@
 #include "enclave/fd_tcp.h"
 
 enum {
-    IP4_bytes = 20,
-    IP6_bytes = 40,
     TCP_bytes = 20,
     FLAG_FIN = 1,
     FLAG_ACK = 16,
     WINDOW = 0xffff,
-    TTL = 64,
     SHUT_WRITING = 1, /* of shutdown */
 };
 
@@ -63,60 +60,28 @@ static void close_writing(long fd)
 
 /* ---- as if from the peer ---- */
 
-static uint8_t *put16(uint8_t *at, uint32_t value)
-{
-    at[0] = (uint8_t)(value >> 8);
-    at[1] = (uint8_t)value;
-    return at + 2;
-}
-
 static uint8_t *put32(uint8_t *at, uint32_t value)
 {
-    return put16(put16(at, value >> 16), value);
-}
-
-/* IPv4 may come through a socket of IPv6. */
-static size_t put_ip_header(uint8_t *at, const struct fd_address *from, const struct fd_address *to)
-{
-    size_t length, skip = 0;
-    const uint8_t *source = fd_address_host(from, &length);
-    const uint8_t *destination = fd_address_host(to, &length);
-
-    if (fd_address_is_mapped(to))
-        skip = sizeof(struct in6_addr) - sizeof(struct in_addr);
-    if (length - skip == sizeof(struct in_addr)) {
-        at[0] = 0x45;
-        put16(at + 2, IP4_bytes + TCP_bytes);
-        at[8] = TTL;
-        at[9] = IPPROTO_TCP;
-        memcpy(at + 12, source + skip, sizeof(struct in_addr));
-        memcpy(at + 16, destination + skip, sizeof(struct in_addr));
-        return IP4_bytes;
-    }
-    at[0] = 0x60;
-    put16(at + 4, TCP_bytes);
-    at[6] = IPPROTO_TCP;
-    at[7] = TTL;
-    memcpy(at + 8, source, sizeof(struct in6_addr));
-    memcpy(at + 24, destination, sizeof(struct in6_addr));
-    return IP6_bytes;
+    return fd_put16(fd_put16(at, value >> 16), value);
 }
 
 static void send_from_peer(const struct fd_socket *socket, uint32_t acknowledged, uint8_t flags)
 {
     const struct fd_tcp *tcp = &socket->tcp;
-    uint8_t packet[IP6_bytes + TCP_bytes] = {0};
-    size_t header = put_ip_header(packet, &socket->peer, &socket->local);
+    struct fd_packets through = {0};
+    uint8_t packet[FD_IP_HEADER_MAX + TCP_bytes] = {0};
+    size_t header = fd_packet_header(packet, &socket->peer, &socket->local, IPPROTO_TCP, TCP_bytes);
     uint8_t *at = packet + header;
 
-    at = put16(at, __builtin_bswap16(fd_address_port(&socket->peer)));
-    at = put16(at, __builtin_bswap16(fd_address_port(&socket->local)));
+    at = fd_put16(at, __builtin_bswap16(fd_address_port(&socket->peer)));
+    at = fd_put16(at, __builtin_bswap16(fd_address_port(&socket->local)));
     at = put32(at, tcp->receive_sequence + tcp->received.length);
     at = put32(at, acknowledged);
     *at++ = TCP_bytes / 4 << 4;
     *at++ = flags;
-    put16(at, WINDOW);
-    fd_packet_send(packet, header + TCP_bytes);
+    fd_put16(at, WINDOW);
+    fd_packets_send(&through, packet, header + TCP_bytes);
+    fd_packets_end(&through);
 }
 
 /* ---- release ---- */

@@ -7,7 +7,7 @@
  *
  * The list is program memory, and may hold anything: each step is checked, and there is a limit, as
  * in the kernel (kernel/futex/core.c; Documentation/locking/robust-futex-ABI.rst).
- * Locks with priority inheritance do not exist here (syscalls.def: futex).
+ * Locks with priority inheritance are marked in the list; here they are as others (futex_pi.c).
  */
 #include "enclave/robust.h"
 
@@ -17,7 +17,8 @@
 #include "enclave/guard.h"
 #include "enclave/mm.h"
 
-enum { WORD_bytes = sizeof(uint32_t), ENTRY_PI = 1 };
+enum { WORD_bytes = sizeof(uint32_t) };
+#define ENTRY_PI 1ULL
 
 struct robust_list_of_program {
     uint64_t first, offset, pending;
@@ -66,14 +67,14 @@ void robust_locks_leave(struct thread *thread)
         copy_from_program(&list, thread->robust_list, sizeof(list)) != 0)
         return;
     entry = list.first;
-    for (int i = 0; i < ROBUST_LIST_LIMIT && (entry & ~1ULL) != thread->robust_list; i++) {
+    for (int i = 0; i < ROBUST_LIST_LIMIT && (entry & ~ENTRY_PI) != thread->robust_list; i++) {
         /* Read before the lock is left: then it may be another's already. */
-        if (copy_from_program(&next, entry & ~1ULL, sizeof(next)) != 0)
+        if (copy_from_program(&next, entry & ~ENTRY_PI, sizeof(next)) != 0)
             break;
-        if (entry != list.pending && !(entry & ENTRY_PI))
-            leave_lock(thread, entry + list.offset, false);
+        if (entry != list.pending)
+            leave_lock(thread, (entry & ~ENTRY_PI) + list.offset, false);
         entry = next;
     }
-    if (list.pending && !(list.pending & ENTRY_PI))
-        leave_lock(thread, list.pending + list.offset, true);
+    if (list.pending)
+        leave_lock(thread, (list.pending & ~ENTRY_PI) + list.offset, true);
 }

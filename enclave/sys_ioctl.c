@@ -65,9 +65,6 @@ static const struct ioctl_row g_rows[] = {
     {TIOCNOTTY, IOCTL_VALUE, 0},
     {TIOCGWINSZ, IOCTL_OUT, SIZE_window},
     {TIOCSWINSZ, IOCTL_IN, SIZE_window},
-    {TIOCGPGRP, IOCTL_OUT, SIZE_word},
-    {TIOCSPGRP, IOCTL_IN, SIZE_word},
-    {TIOCGSID, IOCTL_OUT, SIZE_word},
     {TIOCMGET, IOCTL_OUT, SIZE_word},
     {TIOCGPTN, IOCTL_OUT, SIZE_word},
     {TIOCSPTLCK, IOCTL_IN, SIZE_word},
@@ -215,6 +212,39 @@ static long refuse_request(uint32_t request)
     return syscall_refuse_named(ENOTTY);
 }
 
+static long count_unread(uint64_t fd, uint64_t argument)
+{
+    int32_t unread;
+
+    if (!fd_inotify_unread(fd, &unread))
+        return by_row(find_row(FIONREAD), fd, argument);
+    return copy_to_program(argument, &unread, sizeof(unread));
+}
+
+/* The group is the kernel's number of this process; the program has another one for itself. */
+static long ask_group(uint64_t fd, uint32_t request, uint64_t argument)
+{
+    uint32_t group = 0;
+    long error = fd_kernel(__NR_ioctl, fd, request, fd_address_of(&group), 0);
+
+    if (error)
+        return error;
+    if (group == g_facts.process_id)
+        group = g_tables->threads.process_id;
+    return copy_to_program(argument, &group, sizeof(group));
+}
+
+static long set_group(uint64_t fd, uint64_t argument)
+{
+    uint32_t group;
+
+    if (copy_from_program(&group, argument, sizeof(group)) != 0)
+        return -EFAULT;
+    if (group == g_tables->threads.process_id)
+        group = g_facts.process_id;
+    return fd_kernel(__NR_ioctl, fd, TIOCSPGRP, fd_address_of(&group), 0);
+}
+
 long sys_ioctl(struct call *call)
 {
     uint64_t fd = (uint32_t)call->args[0], argument = call->args[2];
@@ -222,6 +252,13 @@ long sys_ioctl(struct call *call)
     const struct ioctl_row *row = find_row(request);
 
     switch (request) {
+    case FIONREAD:
+        return count_unread(fd, argument);
+    case TIOCGPGRP:
+    case TIOCGSID:
+        return ask_group(fd, request, argument);
+    case TIOCSPGRP:
+        return set_group(fd, argument);
     case FIONBIO:
         return set_flag(fd, argument, O_NONBLOCK);
     case FIOASYNC:

@@ -14,6 +14,7 @@
 #include <linux/time.h>
 
 #include "enclave/clock.h"
+#include "enclave/futex_pi.h"
 #include "enclave/signal.h"
 #include "enclave/syscall_table.h"
 
@@ -322,9 +323,7 @@ long sys_futex(struct call *call)
     case FUTEX_TRYLOCK_PI:
     case FUTEX_WAIT_REQUEUE_PI:
     case FUTEX_CMP_REQUEUE_PI:
-        return syscall_refuse(call, ENOSYS,
-                              "priority-inheriting futexes are not supported: the kernel would "
-                              "compare its thread ids with the enclave's");
+        return futex_pi(call);
     default:
         return futex_plain(call);
     }

@@ -9,6 +9,8 @@
 #include "enclave/syscall.h"
 
 #include "enclave/clock.h"
+#include "enclave/fd.h"
+#include "enclave/futex_pi.h"
 #include "enclave/guard.h"
 #include "enclave/receive_timeout.h"
 #include "enclave/signal.h"
@@ -80,7 +82,7 @@ enum restart_kind syscall_restart_kind(long nr)
 enum restart_kind syscall_restart_kind_of(const struct call *call)
 {
     enum restart_kind kind = syscall_restart_kind(call->nr);
-    if (kind == RESTART_IF_FLAG && call->not_made)
+    if ((kind == RESTART_IF_FLAG && call->not_made) || futex_pi_is_lock(call))
         return RESTART_ALWAYS;
     return wait_is_timed_futex(call) ? RESTART_NEVER : kind;
 }
@@ -178,7 +180,10 @@ void call_kernel_writes(struct call *call, uint64_t start, uint64_t length)
 long call_host(struct call *call, const struct syscall_row *row, const uint64_t args[6])
 {
     if (row->how == HOW_BLOCK) {
-        long early = receive_timeout_wait(call);
+        long early;
+        if (fd_inotify_read(call->nr, args, &early))
+            return early;
+        early = receive_timeout_wait(call);
         return early != 0 ? early : call_blocking(call, call->nr, args);
     }
     long result = g_host.syscall(call->nr, args[0], args[1], args[2], args[3], args[4], args[5]);

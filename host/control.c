@@ -76,6 +76,11 @@ static void post(json_t *event)
     pthread_mutex_unlock(&g_link.lock);
 }
 
+void control_terminal(int master)
+{
+    post(json_pack("{s:s, s:i}", "event", "terminal", "fd", master));
+}
+
 static void post_failure(const char *event, const char *reason)
 {
     post(json_pack("{s:s, s:s}", "event", event, "reason", reason));

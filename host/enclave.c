@@ -26,6 +26,7 @@
 #include "host/pager.h"
 #include "host/platform.h"
 #include "host/service.h"
+#include "host/terminal.h"
 #include "host/track.h"
 
 enum { HOST_FDS = 64, FD_LIMIT_MAX = 1 << 20, HWCAP2_FSGSBASE_BIT = 2 };

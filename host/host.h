@@ -81,6 +81,7 @@ void control_own_service(const struct om_service *service, bool own);
 
 /* control.c: the link to the daemon.  First, before the program can take or close a descriptor: */
 void control_prepare(void);
+void control_terminal(int master); /* the program has a terminal; the daemon may take this end */
 void control_link(int control_fd); /* kept by host_fd_keep */
 /* Then it runs on the main thread until the process ends. */
 _Noreturn void control_run(bool destination);

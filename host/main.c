@@ -19,6 +19,7 @@
 #include "host/line.h"
 #include "host/report.h"
 #include "host/service.h"
+#include "host/terminal.h"
 
 enum { EXIT_USAGE = 2, EXIT_NOT_EXECUTABLE = 126, EXIT_NOT_FOUND = 127 };
 
@@ -27,7 +28,7 @@ struct arguments {
     const char *program;
     char **argv;
     int control_fd;
-    bool receive;
+    bool receive, terminal;
     struct om_service services[OM_SERVICES_MAX];
     uint32_t service_count;
 };
@@ -42,7 +43,7 @@ static _Noreturn void usage(const char *problem)
             "                   [--bundle FILE]\n"
             "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--logged]\n"
             "                   [--service ADDRESS/PREFIX@DEVICE]... [--device DEVICE]\n"
-            "                   [--tracker TRACKER] [--audit] [--slow-calls]\n"
+            "                   [--tracker TRACKER] [--audit] [--slow-calls] [--terminal]\n"
             "                   --program PATH -- ARGV0 [ARGUMENT...]  |  --receive\n"
             "It is started by optmig and optmigd; see: optmig help run\n",
             problem);
@@ -71,23 +72,15 @@ static void parse_log_level(struct arguments *arguments, const char *text)
 }
 
 static const struct option g_options[] = {
-    {"name", required_argument, NULL, 'n'},
-    {"control-fd", required_argument, NULL, 'c'},
-    {"key", required_argument, NULL, 'k'},
-    {"runtime", required_argument, NULL, 'r'},
-    {"bundle", required_argument, NULL, 'b'},
-    {"program", required_argument, NULL, 'p'},
-    {"log-level", required_argument, NULL, 'l'},
-    {"umask", required_argument, NULL, 'u'},
-    {"receive", no_argument, NULL, 'R'},
-    {"service", required_argument, NULL, 's'},
-    {"device", required_argument, NULL, 'd'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"logged", no_argument, NULL, 'L'},
-    {"tracker", required_argument, NULL, 't'},
-    {"audit", no_argument, NULL, 'a'},
-    {"slow-calls", no_argument, NULL, 'S'},
-    {NULL, 0, NULL, 0},
+    {"name", required_argument, NULL, 'n'},      {"control-fd", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},       {"runtime", required_argument, NULL, 'r'},
+    {"bundle", required_argument, NULL, 'b'},    {"program", required_argument, NULL, 'p'},
+    {"log-level", required_argument, NULL, 'l'}, {"umask", required_argument, NULL, 'u'},
+    {"receive", no_argument, NULL, 'R'},         {"service", required_argument, NULL, 's'},
+    {"device", required_argument, NULL, 'd'},    {"quiet", no_argument, NULL, 'q'},
+    {"terminal", no_argument, NULL, 'T'},        {"logged", no_argument, NULL, 'L'},
+    {"tracker", required_argument, NULL, 't'},   {"audit", no_argument, NULL, 'a'},
+    {"slow-calls", no_argument, NULL, 'S'},      {NULL, 0, NULL, 0},
 };
 
 /* ADDRESS/PREFIX@DEVICE, as optmig run puts it together. */
@@ -154,6 +147,9 @@ static void apply(struct arguments *arguments, int option)
     case 'S':
         arguments->enclave.slow_calls = true;
         break;
+    case 'T':
+        arguments->terminal = true;
+        break;
     case 'L':
         arguments->enclave.logged = true;
         break;
@@ -200,6 +196,17 @@ static _Noreturn void fail(const struct arguments *arguments, int error, const c
     _exit(status);
 }
 
+/* For the program's input and output; what this process has to say goes to the log still. */
+static bool take_terminal(void)
+{
+    int slave = (int)host_terminal();
+
+    for (int fd = STDIN_FILENO; slave >= 0 && fd <= STDERR_FILENO; fd++)
+        if (dup2(slave, fd) < 0)
+            return false;
+    return slave >= 0;
+}
+
 int main(int argc, char **argv)
 {
     struct arguments arguments;
@@ -218,6 +225,8 @@ int main(int argc, char **argv)
         arguments.control_fd = control_fd;
         control_link(control_fd);
     }
+    if (arguments.terminal && !take_terminal())
+        fail(&arguments, -errno, "no terminal could be made for it");
     if (!arguments.receive) {
         error = enclave_start(arguments.program, arguments.argv, environ, NULL, arguments.services,
                               arguments.service_count, reason);

@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <libmnl/libmnl.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -20,6 +21,7 @@
 #include <netpacket/packet.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 enum { HOP_LIMIT = 255 }; /* RFC 4861, 7.1.2: others are ignored */
@@ -129,6 +131,28 @@ static long hardware_address(unsigned index, uint8_t out[ETH_ALEN])
     return 0;
 }
 
+/* Kept for the life of the process: closing a packet socket waits for all processors (in the
+ * kernel, synchronize_net), 10 ms and more, and the program stands still meanwhile.  It sends only:
+ * without a protocol it hears nothing.  Its number is among the last, which no program has. */
+static int packet_socket(void)
+{
+    enum { LAST = 8 };
+    static int kept = -1;
+    struct rlimit limit;
+    int fd;
+
+    if (kept >= 0)
+        return kept;
+    fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || getrlimit(RLIMIT_NOFILE, &limit))
+        return -errno;
+    kept = fcntl(fd, F_DUPFD_CLOEXEC, (int)limit.rlim_cur - LAST);
+    if (kept < 0)
+        return fd;
+    close(fd);
+    return kept;
+}
+
 static long announce_ip4(const struct om_service *service, unsigned index,
                          const uint8_t hardware[ETH_ALEN])
 {
@@ -141,19 +165,17 @@ static long announce_ip4(const struct om_service *service, unsigned index,
                                        .ar_hln = ETH_ALEN,
                                        .ar_pln = sizeof(struct in_addr),
                                        .ar_op = htons(ARPOP_REQUEST)}};
-    int fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, htons(ETH_P_ARP));
-    long error = 0;
+    int fd = packet_socket();
 
     if (fd < 0)
-        return -errno;
+        return fd;
     memset(to.sll_addr, 0xff, ETH_ALEN);
     memcpy(arp.arp_sha, hardware, ETH_ALEN);
     memcpy(arp.arp_spa, service->address, sizeof(arp.arp_spa));
     memcpy(arp.arp_tpa, service->address, sizeof(arp.arp_tpa));
     if (sendto(fd, &arp, sizeof(arp), 0, (struct sockaddr *)&to, sizeof(to)) < 0)
-        error = -errno;
-    close(fd);
-    return error;
+        return -errno;
+    return 0;
 }
 
 static long announce_ip6(const struct om_service *service, unsigned index,

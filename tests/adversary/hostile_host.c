@@ -62,6 +62,11 @@ static void on_severed(const struct om_severed *severed)
 static const struct move_callbacks g_callbacks = {on_progress, on_rule, on_severed, on_done};
 
 /* In place of control.c: there is no daemon that would have to know. */
+void control_terminal(int master)
+{
+    (void)master;
+}
+
 void control_own_service(const struct om_service *service, bool own)
 {
     (void)service;

@@ -8,6 +8,7 @@ is moved (tests/run.d/75-connections).
   clients.py lines PORT COUNT STOP-FILE     the same without TLS
   clients.py memcached PORT COUNT STOP-FILE set and get of keys of its own, and a key that all of them count up
   clients.py dns PORT COUNT STOP-FILE       A queries over UDP for nN.test, which is 10.0.0.N; asked again after a second, as resolvers do
+  clients.py datagrams PORT COUNT STOP-FILE numbered datagrams, many under way, through a server that echoes each: every one comes once
   clients.py http PORT COUNT STOP-FILE      GET /file over one kept connection; FILE is $FILE
   clients.py brief PORT COUNT STOP-FILE     the same, a connection for each request, some of them half-closed
 
@@ -220,6 +221,55 @@ class Dns(Client):
         return self.asked_again
 
 
+class Datagrams(Client):
+    """Loopback and a bridge lose nothing by themselves while buffers have room: neither may a move."""
+    WINDOW, SIZES = 8, (0, 1, 200, 1400)
+    REPEATED = "out of order"
+
+    def begin(self):
+        host = self.host()
+        self.socket = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.connect((host, self.port))
+        self.socket.settimeout(LIMIT_S)
+        self.sent, self.under_way, self.newest, self.late = 0, set(), -1, 0
+
+    def host(self):
+        return os.environ.get("HOST6", HOST) if self.number % 2 else HOST
+
+    @staticmethod
+    def contents(number):
+        return struct.pack(">Q", number) + bytes([number % 251]) * Datagrams.SIZES[number % 4]
+
+    def hear(self):
+        answer = self.socket.recv(65536)
+        number = struct.unpack(">Q", answer[:8])[0]
+        self.expect(answer, self.contents(number))
+        if number not in self.under_way:
+            raise Wrong("datagram %d came twice" % number)
+        self.under_way.remove(number)
+        self.late += number < self.newest
+        self.newest = max(self.newest, number)
+
+    def turn(self):
+        while len(self.under_way) < self.WINDOW:
+            self.under_way.add(self.sent)
+            self.socket.send(self.contents(self.sent))
+            self.sent += 1
+        self.hear()
+
+    def end(self):
+        while self.under_way:
+            self.hear()
+        self.socket.setblocking(False)
+        try:
+            raise Wrong("%d bytes came twice" % len(self.socket.recv(65536)))
+        except BlockingIOError:
+            pass
+
+    def repeated(self):
+        return self.late
+
+
 class Http(Client):
     def begin(self):
         self.connection = http.client.HTTPConnection(HOST, self.port, timeout=LIMIT_S)
@@ -262,7 +312,7 @@ def main():
     kind, port, count, stop = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
     over = threading.Event()
     kinds = {"redis": Redis, "stream": Stream, "tls": Tls, "http": Http, "brief": Brief,
-             "lines": Lines, "memcached": Memcached, "dns": Dns}
+             "lines": Lines, "memcached": Memcached, "dns": Dns, "datagrams": Datagrams}
     clients = [kinds[kind](port, number, over) for number in range(count)]
     for client in clients:
         client.start()

@@ -1,8 +1,8 @@
 # Descriptors: tables, the program's calls, capture and restore, run natively (fd_fixture.h).
 # Not with ASan: its shadow lies where the tables are.
 if(NOT OPTMIG_SANITIZE)
-  set(OPTMIG_FDS_UNDER_TEST fd fd_describe fd_epoll fd_event fd_file fd_kept fd_move fd_pair fd_pipe
-    fd_backlog fd_catch fd_service fd_share fd_socket fd_tcp fd_tcp_fin sys_fd sys_ioctl sys_socket text)
+  set(OPTMIG_FDS_UNDER_TEST fd fd_describe fd_epoll fd_event fd_file fd_inotify fd_kept fd_move fd_packet fd_pair fd_pipe
+    fd_backlog fd_catch fd_service fd_share fd_socket fd_terminal fd_tcp fd_tcp_fin fd_udp sys_fd sys_ioctl sys_socket text)
   list(TRANSFORM OPTMIG_FDS_UNDER_TEST PREPEND ${CMAKE_SOURCE_DIR}/enclave/)
   list(TRANSFORM OPTMIG_FDS_UNDER_TEST APPEND .c)
   foreach(name fd fd_socket fd_tcp)

@@ -49,9 +49,11 @@ static const struct host_calls g_calls = {
 #define host_thread_exit NULL
 #define host_sigreturn NULL
 #define host_service NULL /* descriptors are not under test */
+#define host_terminal NULL
 #include "boundary/calls.def"
 #undef host_syscall
 #undef host_service
+#undef host_terminal
 };
 #undef OCALL
 #undef ECALL

@@ -3,6 +3,7 @@
  * Neighbours of the dispatcher, for its unit tests: see syscalls_fixture.h.
  */
 #include "tests/unit/syscalls_fixture.h"
+#include "enclave/fd.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -158,6 +159,25 @@ bool clock_needs_translation(int clock_id)
 uint64_t clock_to_host_ns(int clock_id, uint64_t program_ns)
 {
     return clock_id == 1 ? program_ns - (uint64_t)g_tables->clock.monotonic_offset_ns : program_ns;
+}
+
+bool fd_inotify_read(long nr, const uint64_t args[6], long *out_result)
+{
+    (void)nr;
+    (void)args;
+    (void)out_result;
+    return false;
+}
+
+struct thread *thread_find(uint32_t tid)
+{
+    return tid == g_fixture.thread->tid ? g_fixture.thread : NULL;
+}
+
+bool mm_is_mapped(uint64_t start, uint64_t length, uint32_t prot)
+{
+    (void)prot;
+    return start >= (uint64_t)g_fixture.memory && start + length <= TABLES_BASE;
 }
 
 long thread_translate_tid(uint32_t tid, uint32_t *out_host_tid)

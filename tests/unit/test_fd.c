@@ -581,6 +581,16 @@ static void check_inotify(void)
     const struct inotify_event *event = (const struct inotify_event *)buffer;
     long fd;
 
+    long result = 0;
+    const uint64_t whole[6] = {(uint64_t)g_fd[0], A(buffer), sizeof(buffer)};
+
+    /* What the source did not read, then nothing. */
+    CHECK(is_ready(g_fd[0], POLLIN));
+    CHECK(fd_inotify_read(__NR_read, whole, &result));
+    CHECK_EQUAL(result, sizeof(*event));
+    CHECK_EQUAL(event->wd, g_fd[2]);
+    CHECK_EQUAL(event->mask, IN_MODIFY);
+    CHECK(!fd_inotify_read(__NR_read, whole, &result));
     CHECK(!is_ready(g_fd[0], POLLIN));
     fd = K(__NR_open, A(fixture_path("watched")), O_WRONLY);
     K(__NR_write, (uint64_t)fd, A("x"), 1);
@@ -593,7 +603,7 @@ static void check_inotify(void)
 static void test_inotify(void **state)
 {
     char buffer[512];
-    long gone;
+    long gone, fd;
 
     (void)state;
     fixture_file("gone", "");
@@ -604,6 +614,9 @@ static void test_inotify(void **state)
     g_fd[2] = P(sys_inotify_add_watch, (uint64_t)g_fd[0], A(fixture_path("watched")), IN_MODIFY);
     assert_int_equal(P(sys_inotify_rm_watch, (uint64_t)g_fd[0], (uint64_t)gone), 0);
     K(__NR_read, (uint64_t)g_fd[0], A(buffer), sizeof(buffer)); /* that it was removed */
+    fd = K(__NR_open, A(fixture_path("watched")), O_WRONLY);
+    K(__NR_write, (uint64_t)fd, A("x"), 1);
+    K(__NR_close, (uint64_t)fd);
     fixture_move_away(check_inotify); /* two watchers would see each other's writes */
 }
 

@@ -413,8 +413,8 @@ static void test_futexes(void **state)
     assert_int_equal(g_fixture.last.args[3], 5); /* a count where waits have a time */
     unsigned calls = g_fixture.calls;
     assert_int_equal(CALL(__NR_futex, word, FUTEX_WAKE_OP, 1, 1, TABLES_BASE, 0), -EFAULT);
-    assert_int_equal(CALL(__NR_futex, word, FUTEX_LOCK_PI, 0, 0, 0, 0), -ENOSYS);
-    assert_int_equal(CALL(__NR_futex, word, FUTEX_LOCK_PI_PRIVATE, 0, 0, 0, 0), -ENOSYS);
+    assert_int_equal(CALL(__NR_futex, word, FUTEX_CMP_REQUEUE_PI, 1, 0, word + 64, 0), -ENOSYS);
+    assert_int_equal(CALL(__NR_futex, word, FUTEX_WAIT_REQUEUE_PI, 0, 0, word + 64, 0), -ENOSYS);
     assert_int_equal(g_fixture.calls, calls);
     assert_int_equal(g_fixture.log_lines, 1);
     /* A real one: the word has another value. */
@@ -422,6 +422,47 @@ static void test_futexes(void **state)
     assert_int_equal(CALL(__NR_futex, word, FUTEX_WAIT, 1, 0, 0, 0), -EAGAIN);
     fixture_timespec(AT_MEMORY, 0, 1000);
     assert_int_equal(CALL(__NR_futex, word, FUTEX_WAIT, 0, fixture_address(AT_MEMORY)), -ETIMEDOUT);
+}
+
+static void test_futexes_with_priority_inheritance(void **state)
+{
+    const uint64_t at = fixture_address(0);
+    uint32_t *word = (uint32_t *)at, own = g_fixture.thread->tid;
+    (void)state;
+
+    *word = 0;
+    assert_int_equal(CALL(__NR_futex, at, FUTEX_UNLOCK_PI, 0, 0, 0, 0), -EPERM);
+    assert_int_equal(CALL(__NR_futex, at + 1, FUTEX_LOCK_PI, 0, 0, 0, 0), -EINVAL);
+    assert_int_equal(CALL(__NR_futex, fixture_address(0) - 8, FUTEX_LOCK_PI, 0, 0, 0, 0), -EFAULT);
+    assert_int_equal(CALL(__NR_futex, at, FUTEX_LOCK_PI_PRIVATE, 0, 0, 0, 0), 0);
+    assert_int_equal(*word, own);
+    assert_int_equal(CALL(__NR_futex, at, FUTEX_LOCK_PI, 0, 0, 0, 0), -EDEADLK);
+    assert_int_equal(CALL(__NR_futex, at, FUTEX_TRYLOCK_PI, 0, 0, 0, 0), -EDEADLK);
+    *word = own | FUTEX_WAITERS;
+    g_fixture.scripted = true;
+    unsigned calls = g_fixture.calls;
+    assert_int_equal(CALL(__NR_futex, at, FUTEX_UNLOCK_PI_PRIVATE, 0, 0, 0, 0), 0);
+    assert_int_equal(*word, 0);
+    assert_int_equal(g_fixture.calls, calls + 1);
+    assert_int_equal(g_fixture.last.args[1], FUTEX_WAKE_PRIVATE);
+    /* Nobody alive has it: its owner died, and then an owner that never was. */
+    *word = FUTEX_OWNER_DIED | FUTEX_WAITERS;
+    assert_int_equal(CALL(__NR_futex, at, FUTEX_TRYLOCK_PI, 0, 0, 0, 0), 0);
+    assert_int_equal(*word, own | FUTEX_OWNER_DIED | FUTEX_WAITERS);
+    *word = own + 1;
+    assert_int_equal(CALL(__NR_futex, at, FUTEX_LOCK_PI, 0, 0, 0, 0), -ESRCH);
+    assert_int_equal(*word, own + 1);
+}
+
+/* A handler that runs while it waits does not show: glibc takes EINTR there for a bug. */
+static void test_a_lock_with_priority_inheritance_gives_no_eintr(void **state)
+{
+    struct call lock = {.nr = __NR_futex, .args = {0, FUTEX_LOCK_PI_PRIVATE, 0, 1}};
+    struct call release = {.nr = __NR_futex, .args = {0, FUTEX_UNLOCK_PI_PRIVATE}};
+    (void)state;
+
+    assert_int_equal(syscall_restart_kind_of(&lock), RESTART_ALWAYS);
+    assert_int_equal(syscall_restart_kind_of(&release), RESTART_IF_FLAG);
 }
 
 int main(void)
@@ -441,6 +482,8 @@ int main(void)
         cmocka_unit_test_setup(test_masks_never_block_what_the_runtime_needs, fixture_reset),
         cmocka_unit_test_setup(test_a_signal_is_delivered_under_the_temporary_mask, fixture_reset),
         cmocka_unit_test_setup(test_futexes, fixture_reset),
+        cmocka_unit_test_setup(test_futexes_with_priority_inheritance, fixture_reset),
+        cmocka_unit_test_setup(test_a_lock_with_priority_inheritance_gives_no_eintr, fixture_reset),
     };
     return cmocka_run_group_tests_name("waiting", tests, fixture_create, NULL);
 }

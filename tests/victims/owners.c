@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who owns what: 200 threads that each hold a robust mutex and a thread-local value over the moves.
+ * Who owns what: 200 threads that each hold a robust mutex, every other one with priority
+ * inheritance, and a thread-local value over the moves.
  * At each check some of them end without unlocking, one of them while another thread has waited
- * for its mutex since before the move; the next owner has to be told, once. File locks of both
- * kinds are held too, and a second socket shares the port of the first.
+ * for its mutex since before the move; the next owner has to be told, once. Three threads contend
+ * for one inheriting mutex all the time. File locks of both kinds are held too, and a second socket
+ * shares the port of the first.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +19,7 @@
 
 #include "tests/lib/victim.h"
 
-enum { OWNERS = 200, DIE_AT_CHECK = 7 };
+enum { OWNERS = 200, DIE_AT_CHECK = 7, CONTENDERS = 3, SHORT_ms = 30 };
 
 struct owner {
     pthread_t thread;
@@ -31,6 +33,12 @@ static _Thread_local struct owner *t_self;
 
 static pthread_t g_waiter;
 static _Atomic int g_waiter_got = -1;
+
+static pthread_mutex_t g_contended;
+static pthread_t g_contenders[CONTENDERS];
+static _Atomic int g_contend = 1;
+static _Atomic long g_rounds;
+static long g_counted; /* by g_contended */
 
 static int g_file, g_same_file, g_sockets[2];
 
@@ -107,6 +115,50 @@ static void check_owners(void)
     }
 }
 
+static void *contend(void *unused)
+{
+    (void)unused;
+    while (atomic_load(&g_contend)) {
+        int error = pthread_mutex_lock(&g_contended);
+
+        if (error)
+            victim_fail("a lock with priority inheritance: %s", strerror(error));
+        g_counted++;
+        atomic_fetch_add(&g_rounds, 1);
+        error = pthread_mutex_unlock(&g_contended);
+        if (error)
+            victim_fail("its release: %s", strerror(error));
+    }
+    return NULL;
+}
+
+/* The last of those that are alive, which holds its lock, and may be one of either kind. */
+static void check_timeout(clockid_t clock)
+{
+    struct timespec end;
+
+    clock_gettime(clock, &end);
+    end.tv_nsec += SHORT_ms * 1000000L;
+    end.tv_sec += end.tv_nsec / 1000000000L;
+    end.tv_nsec %= 1000000000L;
+    VICTIM_CHECK_THAT(pthread_mutex_clocklock(&g_owners[0].held, clock, &end) == ETIMEDOUT &&
+                          pthread_mutex_clocklock(&g_owners[1].held, clock, &end) == ETIMEDOUT,
+                      "waiting for a held lock does not end in time (clock %d)", clock);
+}
+
+static void check_contended(void)
+{
+    long before = atomic_load(&g_rounds), seen;
+
+    for (int ms = 0; ms < 5000 && atomic_load(&g_rounds) == before; ms++)
+        victim_sleep_ms(1);
+    pthread_mutex_lock(&g_contended);
+    seen = atomic_load(&g_rounds);
+    VICTIM_CHECK_THAT(seen > before && seen == g_counted, "counted %ld of %ld rounds, %ld before",
+                      g_counted, seen, before);
+    pthread_mutex_unlock(&g_contended);
+}
+
 static void check_file_locks(void)
 {
     struct flock other = {.l_type = F_WRLCK, .l_whence = SEEK_SET, .l_start = 10, .l_len = 5};
@@ -138,7 +190,10 @@ static void check_shared_port(void)
 
 static void check(void)
 {
+    check_timeout(CLOCK_REALTIME);
+    check_timeout(CLOCK_MONOTONIC);
     check_owners();
+    check_contended();
     check_file_locks();
     check_shared_port();
     victim_value("alive", "%d", g_alive);
@@ -173,17 +228,26 @@ static void set_up_sockets(void)
 int main(int argc, char **argv)
 {
     victim_begin(argc, argv);
-    pthread_mutexattr_t robust;
+    pthread_mutexattr_t robust, inheriting;
     pthread_mutexattr_init(&robust);
     pthread_mutexattr_setrobust(&robust, PTHREAD_MUTEX_ROBUST);
+    pthread_mutexattr_init(&inheriting);
+    if (pthread_mutexattr_setprotocol(&inheriting, PTHREAD_PRIO_INHERIT) ||
+        pthread_mutex_init(&g_contended, &inheriting))
+        victim_abort("no priority inheritance");
     for (int i = 0; i < OWNERS; i++) {
         struct owner *owner = &g_owners[i];
-        pthread_mutex_init(&owner->held, &robust);
+        pthread_mutexattr_setprotocol(&robust, i % 2 ? PTHREAD_PRIO_INHERIT : PTHREAD_PRIO_NONE);
+        if (pthread_mutex_init(&owner->held, &robust))
+            victim_abort("no lock %d", i);
         if (pthread_create(&owner->thread, NULL, owner_main, owner))
             victim_abort("no thread %d", i);
         while (!atomic_load(&owner->holds))
             victim_sleep_ms(1);
     }
+    for (int i = 0; i < CONTENDERS; i++)
+        if (pthread_create(&g_contenders[i], NULL, contend, NULL))
+            victim_abort("no contender");
     set_up_file();
     set_up_sockets();
     wait_for_last();
@@ -196,6 +260,9 @@ int main(int argc, char **argv)
         victim_answer();
     }
     check();
+    atomic_store(&g_contend, 0);
+    for (int i = 0; i < CONTENDERS; i++)
+        pthread_join(g_contenders[i], NULL);
     while (g_alive)
         end_owner(&g_owners[--g_alive]);
     return victim_finish();
