@@ -54,6 +54,8 @@ enum om_result {
     OM_RESULT_REFUSED = 1, /* before any state left; nothing happened */
     OM_RESULT_FAILED = 3,  /* the program still runs at the source (also: cancelled) */
     OM_RESULT_LOST = 4,    /* the program is lost */
+    OM_RESULT_IN_DOUBT =
+        6,                 /* of the daemon: the start token was sent, the peer cannot be reached */
     OM_RESULT_MOVABLE = 5, /* it was only asked: it could have been moved */
 };
 
@@ -117,6 +119,23 @@ struct om_progress {
     uint32_t audit;
 };
 
+/* Why a new connection is needed, for whoever asks what a move waits for. */
+enum om_severed_side {
+    OM_SEVERED_SOURCE,  /* the program has left, or its start token was lost with the connection */
+    OM_SEVERED_RUNNING, /* it runs here, without the missing pages */
+    OM_SEVERED_WITHDRAWN, /* it never started here, and the source may want to know */
+    OM_SEVERED_SIDE_COUNT,
+};
+enum { OM_SEVERED_AREAS_MAX = 512 };
+
+struct om_severed {
+    uint32_t side; /* enum om_severed_side */
+    uint32_t reserved;
+    uint64_t missing_pages;           /* that the destination does not have, as far as is known */
+    char areas[OM_SEVERED_AREAS_MAX]; /* where they are, the first of them */
+    char reason[OM_PEER_MAX];         /* what broke the connection */
+};
+
 /* One rule of a policy, as it was judged (enclave/attestation.c). */
 struct om_rule {
     uint32_t pass;
@@ -148,6 +167,7 @@ struct om_move_report {
     uint64_t slow_pc;
     uint64_t dirty_us;          /* of the downtime: finding what was written since the last look */
     uint64_t audited;           /* 1: the kernel tracker watched the barrier */
+    uint64_t resumed;           /* how often the connection broke and was replaced */
     uint64_t audit_missed;      /* pages that were written and not marked */
     char reason[OM_REASON_MAX]; /* why it did not move; empty when it did */
 };
@@ -155,6 +175,7 @@ struct om_move_report {
 /* Where everything of the host is that the enclave may call: made from calls.def. */
 struct om_progress;
 struct om_rule;
+struct om_severed;
 #define OCALL(type, name, parameters) type(*name) parameters;
 #define ECALL(name, argument)
 struct host_calls {

@@ -153,6 +153,31 @@ static void print_end(const json_t *enclave)
                strsignal((int)number(enclave, "signal")));
 }
 
+/* The connections of its move broke: which evidence would settle it, and what can be done. */
+static void print_waiting(const json_t *waiting)
+{
+    const char *side = line_text(waiting, "side", "");
+    const char *doubt = line_text(waiting, "in_doubt", "");
+
+    if (!waiting)
+        return;
+    printf("waiting    for the connection of its move: %s\n", line_text(waiting, "reason", "?"));
+    if (!strcmp(side, "running"))
+        printf("missing    %.0f pages: %s\n", number(waiting, "missing_pages"),
+               line_text(waiting, "areas", "?"));
+    if (*doubt)
+        printf("in doubt   %s\n", doubt);
+    else if (!strcmp(side, "source"))
+        puts(
+            "evidence   the destination's own word over a new connection: that it runs, or that it "
+            "never started");
+    else if (!strcmp(side, "running"))
+        puts("evidence   the source's pages over a new connection, or its daemon's word that it is "
+             "gone");
+    else
+        puts("evidence   it never started here; kept to say so to the source");
+}
+
 static void print_status(const json_t *enclave)
 {
     char command[COMMAND_bytes], memory[TEXT_bytes];
@@ -181,6 +206,7 @@ static void print_status(const json_t *enclave)
         printf("moving     to %s, phase %s\n",
                line_text(json_object_get(enclave, "move"), "to", "?"),
                line_text(json_object_get(enclave, "move"), "phase", "?"));
+    print_waiting(json_object_get(enclave, "waiting"));
     print_moves(json_object_get(enclave, "moves"));
 }
 

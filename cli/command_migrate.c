@@ -25,7 +25,7 @@ struct migrate_options {
     const char *tracker; /* NULL: as given to optmig run */
     const char *connections;
     uint64_t max_downtime_us, deadline_us;
-    bool show_progress, audit;
+    bool show_progress, audit, resume;
 };
 
 static const struct option g_options[] = {
@@ -37,6 +37,7 @@ static const struct option g_options[] = {
     {"proxy", no_argument, NULL, 'P'},
     {"max-downtime", required_argument, NULL, 'd'},
     {"deadline", required_argument, NULL, 'l'},
+    {"resume", no_argument, NULL, 'r'},
     {"no-progress", no_argument, NULL, 'n'},
     CLIENT_COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
@@ -68,6 +69,9 @@ static void apply(struct migrate_options *migrate, int option)
         if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
             client_usage("migrate", "--to %s: an address and a port, as in 127.0.0.1:7702", optarg);
         migrate->to = optarg;
+        break;
+    case 'r':
+        migrate->resume = true;
         break;
     case 'm':
         if (mode_parse(optarg) < 0)
@@ -168,6 +172,9 @@ static void print_moved(const json_t *report)
     printf("  pages        %.0f while stopped, %.0f after the start (%.0f of them on demand)\n",
            field(report, "switchover_pages"), field(report, "postcopy_pages"),
            field(report, "urgent_pages"));
+    if (json_object_get(report, "resumed"))
+        printf("  connection   broke after the start, and was replaced %.0f times\n",
+               field(report, "resumed"));
     if (json_object_get(report, "slow_thread"))
         printf(
             "  slow stop    thread %.0f was the last to stop; it was at 0x%llx when it was told\n",
@@ -189,6 +196,8 @@ static void print_not_moved(const json_t *report)
     else if (!strcmp(result, "lost"))
         fprintf(stderr, "optmig migrate: %s IS LOST (in phase %s): %s\n", name,
                 line_text(report, "phase_reached", ""), reason);
+    else if (!strcmp(result, "in doubt"))
+        fprintf(stderr, "optmig migrate: %s IS IN DOUBT: %s\n", name, reason);
     else
         fprintf(stderr, "optmig migrate: %s was not moved (it failed in phase %s): %s\n", name,
                 line_text(report, "phase_reached", ""), reason);
@@ -221,7 +230,7 @@ static int end_without_daemon(const struct common_options *common,
                         json_string(migrate->tracker ? migrate->tracker : "kernel"));
     json_object_set_new(report, "platform", json_string("sim"));
     json_object_set_new(report, "from", json_string(common->host));
-    json_object_set_new(report, "to", json_string(migrate->to));
+    json_object_set_new(report, "to", json_string(migrate->to ? migrate->to : ""));
     json_object_set_new(report, "session", json_string(""));
     status = print_report(common, report);
     json_decref(report);
@@ -347,7 +356,9 @@ int command_migrate(struct common_options *common, int argc, char **argv)
         client_usage("migrate", argc == optind ? "which enclave?" : "one enclave at a time");
     if (migrate.audit && migrate.tracker && tracker_parse(migrate.tracker) != OM_TRACKER_BARRIER)
         client_usage("migrate", "--audit watches the barrier tracker, not %s", migrate.tracker);
-    if (!migrate.to)
+    if (migrate.resume && migrate.to)
+        client_usage("migrate", "--resume goes on with a move to where it was going: no --to");
+    if (!migrate.to && !migrate.resume)
         client_usage("migrate", "where to?  --to ADDR:PORT is missing, as in --to 127.0.0.1:7702");
     migrate.name = argv[optind];
     if (!units_valid_name(migrate.name))
@@ -356,7 +367,9 @@ int command_migrate(struct common_options *common, int argc, char **argv)
     if (client_connect(&client, common->host, reason, sizeof(reason)))
         return end_without_daemon(common, &migrate, OM_RESULT_REFUSED, reason);
     sigaction(SIGINT, &action, NULL);
-    if (client_send(&client, make_request(&migrate)))
+    if (client_send(&client, migrate.resume ? json_pack("{s:s, s:s}", "request", "resume", "name",
+                                                        migrate.name)
+                                            : make_request(&migrate)))
         status = end_without_daemon(common, &migrate, OM_RESULT_REFUSED, "the daemon hung up");
     else
         status = follow(common, &migrate, &client);

@@ -40,6 +40,8 @@ enum {
     LEAVE_TIMEOUT_ms = 30000,  /* for a source to give its memory back after a move */
     QUERY_TIMEOUT_ms = 15000,  /* for the destination to know how a broken move ended */
     QUERY_INTERVAL_ms = 200,
+    RECONNECT_FIRST_ms = 50, /* pauses between attempts to go on with a move, each twice the last */
+    RECONNECT_PAUSE_MAX_ms = 5000,
     LINGER_ms = 1000,        /* after a refusal, so that it arrives */
     STOP_TIMEOUT_ms = 10000, /* from SIGTERM to SIGKILL when the daemon ends */
 };
@@ -88,6 +90,7 @@ struct daemon_options {
     const char *collateral[COLLATERALS_MAX];
     unsigned collateral_count;
     uint64_t memory_limit; /* 0: none */
+    uint64_t reconnect_ms; /* for so long attempts are made to go on with a move */
     enum om_log_level log_level;
     bool keep; /* enclaves run on when the daemon ends */
 };
@@ -149,6 +152,8 @@ struct enclave {
     int start_status;             /* the exit status that goes with failure */
     int exit_status, exit_signal; /* -1: not known */
     uint32_t phase;               /* of the move under way */
+    json_t *severed;              /* its connections broke: what it waits for; or NULL */
+    struct query *farewell;       /* tells the destination that a move is not gone on with */
     char moved_to[ADDRESS_TEXT_MAX];
     json_t *moves;
     json_t *services; /* addresses that go when it ends: [{address, device}] */
@@ -283,6 +288,12 @@ void departure_cancel(struct enclave *enclave);
 void departure_done(struct enclave *enclave,
                     json_t *report); /* the host process reports; borrows */
 void departure_host_ended(struct enclave *enclave);
+void departure_severed(struct enclave *enclave); /* new connections are needed */
+void departure_mended(struct enclave *enclave);
+/* Attempts begin anew after in doubt.  False: it waits for nothing. */
+bool departure_resume(struct enclave *enclave);
+/* It failed: whoever may wait for it at the destination need not. */
+void departure_farewell(struct departure *departure);
 void departure_free(struct departure *departure);
 int departure_socket(const struct sockaddr *address, socklen_t length); /* connecting; or -errno */
 const char *departure_phase(const struct enclave *enclave, const char **out_to);

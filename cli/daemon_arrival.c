@@ -43,7 +43,8 @@ struct knock {
 struct arrival {
     struct arrival *next;
     struct daemon *daemon;
-    struct hello hello;
+    struct hello hello; /* of the first knock */
+    bool resumes;       /* a session whose connections broke */
     struct knock *knocks[OM_STREAM_COUNT];
     struct timer *timer;
     struct enclave *enclave; /* once both knocks are there */
@@ -152,13 +153,14 @@ void arrival_host_ended(struct enclave *enclave)
     refuse_arrival(enclave->arrival, reason);
 }
 
-static json_t *make_order(const struct hello *hello, const char *peer)
+static json_t *make_order(const struct hello *hello, const char *peer, uint64_t reconnect_ms)
 {
     char session[24];
 
     snprintf(session, sizeof(session), "%016llx", (unsigned long long)hello->session);
-    return json_pack("{s:s, s:s, s:s, s:s}", "order", "move_in", "session", session, "mode",
-                     mode_name((int)hello->mode), "peer", peer);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I}", "order", "move_in", "session", session, "mode",
+                     mode_name((int)hello->mode), "peer", peer, "reconnect_ms",
+                     (json_int_t)reconnect_ms);
 }
 
 void arrival_host_ready(struct enclave *enclave)
@@ -169,8 +171,45 @@ void arrival_host_ready(struct enclave *enclave)
 
     for (int i = 0; i < OM_STREAM_COUNT; i++)
         (void)!send(fds[i], "OK\n", 3, MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (!conn_send_fds(enclave->link, make_order(&arrival->hello, knocks[0]->peer), fds))
+    if (!conn_send_fds(
+            enclave->link,
+            make_order(&arrival->hello, knocks[0]->peer, enclave->daemon->options.reconnect_ms),
+            fds))
         enclave_signal(enclave, SIGKILL); /* The closed sockets tell the source. */
+    for (int i = 0; i < OM_STREAM_COUNT; i++)
+        knock_free(knocks[i]);
+    arrival_free(arrival);
+}
+
+static struct enclave *find_session(struct daemon *daemon, const struct hello *hello)
+{
+    struct enclave *e = daemon->enclaves;
+
+    while (e && (e->session_in != hello->session || strcmp(e->name, hello->name)))
+        e = e->next;
+    return e;
+}
+
+static bool may_resume(const struct enclave *enclave)
+{
+    return enclave && enclave_live(enclave) && enclave->link &&
+           (enclave->state == ENCLAVE_RECEIVING || enclave->arriving);
+}
+
+/* Its host process gets the new connections; the old ones it gives up. */
+static void resume_arrival(struct arrival *arrival)
+{
+    struct enclave *enclave = find_session(arrival->daemon, &arrival->hello);
+    struct knock **knocks = arrival->knocks;
+    const int fds[OM_STREAM_COUNT] = {knocks[0]->fd, knocks[1]->fd};
+
+    if (!may_resume(enclave)) {
+        refuse_arrival(arrival, "it has just ended here");
+        return;
+    }
+    for (int i = 0; i < OM_STREAM_COUNT; i++)
+        (void)!send(fds[i], "OK\n", 3, MSG_NOSIGNAL | MSG_DONTWAIT);
+    conn_send_fds(enclave->link, json_pack("{s:s}", "order", "resume"), fds);
     for (int i = 0; i < OM_STREAM_COUNT; i++)
         knock_free(knocks[i]);
     arrival_free(arrival);
@@ -267,7 +306,7 @@ static void begin_arrival(struct arrival *arrival)
                arrival->knocks[0]->peer, mode_name((int)arrival->hello.mode));
 }
 
-static struct arrival *arrival_new(struct daemon *daemon, const struct hello *hello)
+static struct arrival *arrival_new(struct daemon *daemon, const struct hello *hello, bool resumes)
 {
     struct arrival *arrival = calloc(1, sizeof(*arrival));
 
@@ -275,6 +314,7 @@ static struct arrival *arrival_new(struct daemon *daemon, const struct hello *he
         abort();
     arrival->daemon = daemon;
     arrival->hello = *hello;
+    arrival->resumes = resumes;
     arrival->next = daemon->arrivals;
     daemon->arrivals = arrival;
     arrival->timer = timer_start(&daemon->loop, HELLO_TIMEOUT_ms, on_arrival_timeout, arrival);
@@ -283,32 +323,39 @@ static struct arrival *arrival_new(struct daemon *daemon, const struct hello *he
 
 static void join_arrival(struct knock *knock, const struct hello *hello)
 {
+    const bool resumes = hello->stream >= HELLO_RESUME;
+    const int stream = (int)hello->stream - (resumes ? (int)HELLO_RESUME : 0);
     struct arrival *arrival = knock->daemon->arrivals;
 
-    while (arrival && arrival->hello.session != hello->session)
+    while (arrival && (arrival->hello.session != hello->session || arrival->resumes != resumes))
         arrival = arrival->next;
-    if (arrival && (arrival->knocks[hello->stream] || strcmp(arrival->hello.name, hello->name) ||
+    if (arrival && (arrival->knocks[stream] || strcmp(arrival->hello.name, hello->name) ||
                     arrival->hello.mode != hello->mode)) {
         refuse_knock(knock, "this session has that stream already, or is of another enclave");
         return;
     }
     if (!arrival)
-        arrival = arrival_new(knock->daemon, hello);
+        arrival = arrival_new(knock->daemon, hello, resumes);
     watch_stop(&knock->watch); /* What comes now is for the enclave. */
     timer_stop(&knock->timer); /* The arrival's runs instead. */
-    arrival->knocks[hello->stream] = knock;
-    if (arrival->knocks[0] && arrival->knocks[1])
+    arrival->knocks[stream] = knock;
+    if (!arrival->knocks[0] || !arrival->knocks[1])
+        return;
+    if (resumes)
+        resume_arrival(arrival);
+    else
         begin_arrival(arrival);
 }
 
-/* The source's daemon asks how a move ended that its own host process did not see the end of. */
-static void answer_query(struct knock *knock, const struct hello *hello)
+/* The source's daemon asks how a move ended that its own host process did not see the end of, or
+ * cannot go on with. */
+static void answer_state(struct knock *knock, const struct hello *hello)
 {
-    const struct enclave *enclave = enclave_find(knock->daemon, hello->name);
+    const struct enclave *enclave = find_session(knock->daemon, hello);
     const char *state = "none";
     char line[32];
 
-    if (enclave && enclave->session_in == hello->session) {
+    if (enclave) {
         if (enclave->complete)
             state = "complete";
         else if (enclave_live(enclave))
@@ -316,6 +363,16 @@ static void answer_query(struct knock *knock, const struct hello *hello)
     }
     snprintf(line, sizeof(line), "STATE %s\n", state);
     say_last(knock, line);
+}
+
+/* Who asks does not go on with the session: nobody need wait for that. */
+static void answer_query(struct knock *knock, const struct hello *hello)
+{
+    struct enclave *enclave = find_session(knock->daemon, hello);
+
+    if (may_resume(enclave))
+        conn_send(enclave->link, json_pack("{s:s}", "order", "gone"));
+    answer_state(knock, hello);
 }
 
 static void on_knock(void *owner, int events)
@@ -336,6 +393,8 @@ static void on_knock(void *owner, int events)
         refuse_knock(knock, reason);
     else if (hello.stream == HELLO_QUERY)
         answer_query(knock, &hello);
+    else if (hello.stream >= HELLO_RESUME && !may_resume(find_session(knock->daemon, &hello)))
+        answer_state(knock, &hello);
     else
         join_arrival(knock, &hello);
 }

@@ -8,6 +8,10 @@
  * Until the sockets are handed over nothing has happened to the program, and any failure is
  * "refused". After that the report of the enclave counts.  If the host process ends without one, or
  * says "lost", the destination's daemon is asked before the worst is said.
+ *
+ * When the connections break after the start token, the host process asks for others: the same
+ * steps from connect on, again and again (resuming).  A failure is then no refusal but a reason to
+ * try later; after --reconnect the operator has to say (in doubt).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +29,15 @@
 
 enum { BUFFER_bytes = 4 << 20, KEEPALIVE_s = 10, KEEPALIVE_COUNT = 3 };
 
-enum stage { STAGE_RESOLVE, STAGE_CONNECT, STAGE_ANSWER, STAGE_HANDED, STAGE_LEAVING, STAGE_QUERY };
+enum stage {
+    STAGE_RESOLVE,
+    STAGE_PAUSE, /* before it connects again */
+    STAGE_CONNECT,
+    STAGE_ANSWER,
+    STAGE_HANDED,
+    STAGE_LEAVING,
+    STAGE_QUERY
+};
 
 struct stream {
     struct departure *departure;
@@ -60,15 +72,22 @@ struct departure {
     json_t *report;
     struct query *query;
     bool unreported; /* the host process ended without a word */
+    bool resuming;   /* the host process waits for new connections */
+    uint64_t severed_at,
+        pause_ms;       /* uv_now of the first break, 0: whole; before the next attempt */
+    char obstacle[256]; /* of the last attempt */
 };
 
 static void connect_streams(struct departure *departure);
+static void start_timer(struct departure *departure, uint64_t ms);
 
 const char *departure_phase(const struct enclave *enclave, const char **out_to)
 {
     if (!enclave->departure)
         return NULL;
     *out_to = enclave->departure->to;
+    if (enclave->departure->resuming)
+        return "resume";
     return enclave->departure->stage < STAGE_HANDED ? "connect" : phase_name((int)enclave->phase);
 }
 
@@ -130,6 +149,11 @@ static void finish(struct departure *departure)
     if (result == OM_RESULT_MOVED)
         snprintf(enclave->moved_to, sizeof(enclave->moved_to), "%s", departure->to);
     enclave->lost = result == OM_RESULT_LOST;
+    if (result == OM_RESULT_FAILED &&
+        phase_parse(line_text(report, "phase_reached", "none")) >= OM_PHASE_SWITCHOVER)
+        departure_farewell(departure);
+    json_decref(enclave->severed);
+    enclave->severed = NULL;
     enclave->state =
         result == OM_RESULT_MOVED || result == OM_RESULT_LOST ? ENCLAVE_LEAVING : ENCLAVE_RUNNING;
     enclave->phase = OM_PHASE_NONE;
@@ -142,7 +166,133 @@ static void finish(struct departure *departure)
     enclave_check_ended(enclave);
 }
 
-/* Before the sockets were handed over. */
+/* ---- A connection that broke ---- */
+
+static void on_farewell(void *owner, enum query_answer answer)
+{
+    struct enclave *enclave = owner;
+
+    (void)answer;
+    query_free(&enclave->farewell);
+}
+
+static struct hello query_hello(const struct departure *departure)
+{
+    struct hello hello = {
+        .session = departure->session, .stream = HELLO_QUERY, .mode = departure->mode};
+
+    strcpy(hello.name, departure->enclave->name);
+    return hello;
+}
+
+void departure_farewell(struct departure *departure)
+{
+    struct enclave *enclave = departure->enclave;
+    struct hello hello = query_hello(departure);
+
+    query_free(&enclave->farewell);
+    enclave->farewell =
+        query_begin(enclave->daemon, &departure->addresses[departure->address],
+                    departure->lengths[departure->address], &hello, on_farewell, enclave);
+}
+
+/* Whoever waits for the report gets this one, and the move goes on if it can. */
+static void report_doubt(struct departure *departure)
+{
+    struct enclave *enclave = departure->enclave;
+    char reason[OM_REASON_MAX];
+    json_t *report;
+
+    snprintf(
+        reason, sizeof(reason),
+        "the start token was sent, then the connection broke: %s. The source cannot know whether "
+        "the program runs at %s; 'optmig status %s' there says it. If it waits there, 'optmig "
+        "migrate %s --resume' here goes on; if that host is gone, so is the program, and "
+        "'optmig stop %s' ends what is left here",
+        departure->obstacle, departure->to, enclave->name, enclave->name, enclave->name);
+    report = complete_report(
+        departure, report_without_move(OM_RESULT_IN_DOUBT, (enum om_phase)enclave->phase, reason));
+    daemon_log(enclave->daemon, OM_LOG_ERROR, "%s: in doubt: %s", enclave->name, reason);
+    if (enclave->severed)
+        json_object_set_new(enclave->severed, "in_doubt", json_string(reason));
+    requesters_settled(enclave, report);
+    json_decref(report);
+}
+
+static void on_pause(void *owner)
+{
+    struct departure *departure = owner;
+    struct daemon *daemon = departure->enclave->daemon;
+
+    if (uv_now(&daemon->loop) - departure->severed_at > daemon->options.reconnect_ms) {
+        report_doubt(departure);
+        return;
+    }
+    start_timer(departure, CONNECT_TIMEOUT_ms);
+    connect_streams(departure);
+}
+
+static void try_later(struct departure *departure, const char *obstacle)
+{
+    close_streams(departure);
+    timer_stop(&departure->timer);
+    units_printable(obstacle, departure->obstacle, sizeof(departure->obstacle));
+    departure->stage = STAGE_PAUSE;
+    departure->timer =
+        timer_start(&departure->enclave->daemon->loop, departure->pause_ms, on_pause, departure);
+    departure->pause_ms = departure->pause_ms * 2 < RECONNECT_PAUSE_MAX_ms ? departure->pause_ms * 2
+                                                                           : RECONNECT_PAUSE_MAX_ms;
+}
+
+void departure_severed(struct enclave *enclave)
+{
+    struct departure *departure = enclave->departure;
+
+    if (departure->stage != STAGE_HANDED)
+        return;
+    if (!departure->severed_at) {
+        departure->severed_at = uv_now(&enclave->daemon->loop);
+        departure->pause_ms = RECONNECT_FIRST_ms;
+    }
+    departure->resuming = true;
+    try_later(departure, line_text(enclave->severed, "reason", ""));
+}
+
+void departure_mended(struct enclave *enclave)
+{
+    if (enclave->departure)
+        enclave->departure->severed_at = 0;
+}
+
+bool departure_resume(struct enclave *enclave)
+{
+    struct departure *departure = enclave->departure;
+
+    if (!departure || !departure->resuming)
+        return false;
+    departure->severed_at = uv_now(&enclave->daemon->loop);
+    departure->pause_ms = RECONNECT_FIRST_ms;
+    if (enclave->severed)
+        json_object_del(enclave->severed, "in_doubt");
+    if (departure->stage == STAGE_PAUSE)
+        try_later(departure, departure->obstacle);
+    return true;
+}
+
+/* The destination's daemon says that nobody waits there: the host process draws its conclusion. */
+static void nobody_waits(struct departure *departure)
+{
+    timer_stop(&departure->timer);
+    close_streams(departure);
+    departure->resuming = false;
+    departure->stage = STAGE_HANDED;
+    if (departure->enclave->link)
+        conn_send(departure->enclave->link, json_pack("{s:s}", "order", "gone"));
+}
+
+/* ---- The end, continued ---- */
+
+/* Before the sockets were handed over, or were again. */
 __attribute__((format(printf, 2, 3))) static void refuse(struct departure *departure,
                                                          const char *format, ...)
 {
@@ -152,6 +302,10 @@ __attribute__((format(printf, 2, 3))) static void refuse(struct departure *depar
     va_start(list, format);
     vsnprintf(reason, sizeof(reason), format, list);
     va_end(list);
+    if (departure->resuming) {
+        try_later(departure, reason);
+        return;
+    }
     departure->report = report_without_move(OM_RESULT_REFUSED, OM_PHASE_NONE,
                                             units_printable(reason, printable, sizeof(printable)));
     finish(departure);
@@ -207,10 +361,8 @@ static void on_query_answer(void *owner, enum query_answer answer)
 
 static void ask_destination(struct departure *departure)
 {
-    struct hello hello = {
-        .session = departure->session, .stream = HELLO_QUERY, .mode = departure->mode};
+    struct hello hello = query_hello(departure);
 
-    strcpy(hello.name, departure->enclave->name);
     timer_stop(&departure->timer);
     departure->stage = STAGE_QUERY;
     departure->query =
@@ -218,13 +370,24 @@ static void ask_destination(struct departure *departure)
                     departure->lengths[departure->address], &hello, on_query_answer, departure);
 }
 
+static void stop_resuming(struct departure *departure)
+{
+    if (!departure->resuming)
+        return;
+    timer_stop(&departure->timer);
+    close_streams(departure);
+    departure->resuming = false;
+    departure->stage = STAGE_HANDED;
+}
+
 void departure_done(struct enclave *enclave, json_t *report)
 {
     struct departure *departure = enclave->departure;
     const int result = result_parse(line_text(report, "result", "failed"));
 
-    if (departure->stage != STAGE_HANDED)
+    if (departure->stage != STAGE_HANDED && !departure->resuming)
         return;
+    stop_resuming(departure);
     departure->report = json_incref(report);
     if (result == OM_RESULT_MOVED) {
         departure->stage = STAGE_LEAVING; /* Its memory is free when it has ended. */
@@ -243,6 +406,7 @@ void departure_host_ended(struct enclave *enclave)
     struct departure *departure = enclave->departure;
     char reason[OM_REASON_MAX];
 
+    stop_resuming(departure);
     if (departure->stage == STAGE_QUERY)
         return;
     if (departure->stage == STAGE_LEAVING) {
@@ -277,7 +441,7 @@ void departure_cancel(struct enclave *enclave)
 {
     struct departure *departure = enclave->departure;
 
-    if (departure->stage < STAGE_HANDED)
+    if (departure->stage < STAGE_HANDED && !departure->resuming)
         refuse(departure, "cancelled before it began");
     else if (enclave->link)
         conn_send(enclave->link, json_pack("{s:s}", "order", "cancel"));
@@ -311,13 +475,23 @@ static void hand_over(struct departure *departure)
     const int fds[OM_STREAM_COUNT] = {departure->streams[OM_STREAM_BULK].fd,
                                       departure->streams[OM_STREAM_URGENT].fd};
 
+    const bool resuming = departure->resuming;
+    json_t *order = resuming ? json_pack("{s:s}", "order", "resume") : make_order(departure);
+
     timer_stop(&departure->timer);
     departure->stage = STAGE_HANDED;
-    if (!enclave->link || !conn_send_fds(enclave->link, make_order(departure), fds)) {
-        refuse(departure, "the host process of %s does not take orders", enclave->name);
+    departure->resuming = false;
+    if (!enclave->link) {
+        json_decref(order);
+    } else if (conn_send_fds(enclave->link, order, fds)) {
+        close_streams(departure); /* The host process has its own now. */
         return;
     }
-    close_streams(departure); /* The host process has its own now. */
+    if (resuming) { /* It ends; that is what counts. */
+        close_streams(departure);
+    } else {
+        refuse(departure, "the host process of %s does not take orders", enclave->name);
+    }
 }
 
 static void take_answer(struct stream *stream)
@@ -333,6 +507,9 @@ static void take_answer(struct stream *stream)
             hand_over(departure);
     } else if (!strncmp(text, refusal, sizeof(refusal) - 1)) {
         refuse(departure, "%s refuses: %s", departure->to, text + sizeof(refusal) - 1);
+    } else if (departure->resuming &&
+               (!strcmp(text, "STATE none") || !strcmp(text, "STATE complete"))) {
+        nobody_waits(departure);
     } else {
         refuse(departure, "%s answers with something that is not of OptMig", departure->to);
     }
@@ -356,7 +533,8 @@ static void send_hello(struct stream *stream)
 {
     struct departure *departure = stream->departure;
     struct hello hello = {.session = departure->session,
-                          .stream = (enum hello_stream)(stream - departure->streams),
+                          .stream = (enum hello_stream)(stream - departure->streams +
+                                                        (departure->resuming ? HELLO_RESUME : 0)),
                           .mode = departure->mode,
                           .memory_bytes = enclave_memory(departure->enclave)};
     char line[HELLO_LINE_MAX_bytes];
@@ -371,7 +549,7 @@ static void send_hello(struct stream *stream)
 
 static void cannot_reach(struct departure *departure, int error)
 {
-    if (departure->address + 1 < departure->address_count) {
+    if (departure->address + 1 < departure->address_count && !departure->resuming) {
         departure->address++;
         connect_streams(departure);
     } else {

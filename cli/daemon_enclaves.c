@@ -92,6 +92,8 @@ void enclave_free(struct enclave *enclave)
         close(enclave->relay_pidfd);
     json_decref(enclave->moves);
     json_decref(enclave->services);
+    json_decref(enclave->severed);
+    query_free(&enclave->farewell);
     free(enclave->command);
     free(enclave->log_path);
     free(enclave);
@@ -187,6 +189,8 @@ static void add_details(json_t *object, const struct enclave *enclave)
         json_object_set_new(object, "move", json_pack("{s:s, s:s}", "to", to, "phase", phase));
     else if (enclave->arriving)
         json_object_set_new(object, "arriving", json_true());
+    if (enclave->severed)
+        json_object_set_new(object, "waiting", json_deep_copy(enclave->severed));
 }
 
 bool enclave_relay_signal(const struct enclave *enclave, int signal)

@@ -61,6 +61,12 @@ static void on_progress(struct enclave *enclave, json_t *event)
 
     if (phase >= 0)
         enclave->phase = (uint32_t)phase;
+    if (enclave->severed) {
+        daemon_log(enclave->daemon, OM_LOG_INFO, "%s: its move goes on", enclave->name);
+        json_decref(enclave->severed);
+        enclave->severed = NULL;
+        departure_mended(enclave);
+    }
     requesters_progress(enclave, event);
 }
 
@@ -94,6 +100,24 @@ static void on_done(struct enclave *enclave, json_t *event)
         departure_done(enclave, report);
     else if (enclave->state == ENCLAVE_RECEIVING || enclave->arriving)
         on_arrived(enclave, report);
+}
+
+/* Said again for each attempt that fails: only the first is news. */
+static void on_severed(struct enclave *enclave, json_t *event)
+{
+    char reason[OM_PEER_MAX];
+
+    json_object_del(event, "event");
+    units_printable(line_text(event, "reason", ""), reason, sizeof(reason));
+    json_object_set_new(event, "reason", json_string(reason));
+    if (!enclave->severed)
+        daemon_log(enclave->daemon, OM_LOG_WARN,
+                   "%s: the connection of its move broke (%s); %.0f pages have not come",
+                   enclave->name, reason, line_number(event, "missing_pages", 0));
+    json_decref(enclave->severed);
+    enclave->severed = json_incref(event);
+    if (enclave->departure)
+        departure_severed(enclave);
 }
 
 static void on_inspect(struct enclave *enclave, json_t *event)
@@ -154,7 +178,7 @@ static const struct {
     {"started", on_started},   {"failed", on_failed},       {"ready", on_ready},
     {"running", on_running},   {"done", on_done},           {"progress", on_progress},
     {"inspect", on_inspect},   {"bad_order", on_bad_order}, {"service", on_service},
-    {"terminal", on_terminal}, {"relay", on_relay},
+    {"terminal", on_terminal}, {"relay", on_relay},         {"severed", on_severed},
 };
 
 static void on_line(void *owner, char *line, size_t length)

@@ -614,6 +614,15 @@ static bool refuse_while_moving(struct requester *requester, const struct enclav
     return true;
 }
 
+/* What waits for a peer ends by the operator's word: a part of the program is on each side, and
+ * neither can run it alone. */
+static void end_waiting(struct requester *requester, struct enclave *enclave)
+{
+    requester->killed = true;
+    enclave_signal(enclave, SIGKILL);
+    wait_for(requester, WAIT_END, enclave);
+}
+
 static void request_stop(struct requester *requester, const json_t *request)
 {
     struct enclave *left = enclave_find(requester->daemon, line_text(request, "name", ""));
@@ -626,6 +635,10 @@ static void request_stop(struct requester *requester, const json_t *request)
         return;
     }
     enclave = find_live(requester, request);
+    if (enclave && enclave->severed) {
+        end_waiting(requester, enclave);
+        return;
+    }
     if (!enclave || refuse_while_moving(requester, enclave))
         return;
     if (enclave->arriving || enclave->state == ENCLAVE_RECEIVING) {
@@ -776,8 +789,29 @@ static void request_cancel(struct requester *requester, const json_t *request)
         reply_error(requester, NULL, "%s is not being moved", enclave->name);
         return;
     }
+    if (enclave->severed) {
+        reply_error(requester, "optmig status NAME says for what it waits",
+                    "too late: the start token of %s was sent", enclave->name);
+        return;
+    }
     wait_for(requester, WAIT_CANCEL, enclave);
     departure_cancel(enclave);
+}
+
+/* After in doubt: tries to reach the destination again. */
+static void request_resume(struct requester *requester, const json_t *request)
+{
+    struct enclave *enclave = find_live(requester, request);
+
+    if (!enclave)
+        return;
+    if (!departure_resume(enclave)) {
+        reply_error(requester, NULL, "no move of %s waits for its destination", enclave->name);
+        return;
+    }
+    conn_send(requester->conn, json_pack("{s:s, s:s, s:i}", "event", "accepted", "name",
+                                         enclave->name, "pid", (int)enclave->pid));
+    wait_for(requester, WAIT_REPORT, enclave);
 }
 
 void requesters_progress(struct enclave *enclave, const json_t *event)
@@ -800,7 +834,7 @@ static void reply_cancelled(struct requester *requester, const struct enclave *e
         reply_error(requester, NULL, "too late: %s has been moved to %s", enclave->name,
                     line_text(report, "to", "?"));
     else
-        reply_error(requester, NULL, "too late, and %s is lost: %s", enclave->name,
+        reply_error(requester, NULL, "too late, and %s is %s: %s", enclave->name, result,
                     line_text(report, "reason", ""));
 }
 
@@ -834,7 +868,7 @@ static const struct {
     {"run", request_run},       {"register", request_register}, {"ls", request_ls},
     {"status", request_status}, {"migrate", request_migrate},   {"cancel", request_cancel},
     {"stop", request_stop},     {"signal", request_signal},     {"logs", request_logs},
-    {"ping", request_ping},     {"attach", request_attach},
+    {"ping", request_ping},     {"attach", request_attach},     {"resume", request_resume},
 };
 
 static void dispatch(struct requester *requester, json_t *request)

@@ -14,7 +14,7 @@
 
 enum { WORDS = 7 };
 
-static const char *const g_streams[] = {"bulk", "urgent", "query"};
+static const char *const g_streams[] = {"bulk", "urgent", "query", "resume", "resume-urgent"};
 
 size_t hello_format(const struct hello *hello, char *line, size_t size)
 {
@@ -60,7 +60,7 @@ static bool parse_session(const char *text, uint64_t *out)
 
 static bool parse_stream(const char *text, enum hello_stream *out)
 {
-    for (int i = 0; i <= HELLO_QUERY; i++) {
+    for (int i = 0; i < HELLO_KINDS; i++) {
         if (!strcmp(text, g_streams[i])) {
             *out = (enum hello_stream)i;
             return true;

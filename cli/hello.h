@@ -3,8 +3,11 @@
  * The one line that a connection between two daemons begins with, in clear, and the line that
  * answers it.
  *
- *   OPTMIG 999 <session> <bulk|urgent|query> <enclave> <mode> <memory bytes>\n
- *   OK\n   or   REFUSE <reason>\n   or, to a query,   STATE <receiving|running|complete|none>\n
+ *   OPTMIG 999 <session> <bulk|urgent|resume|resume-urgent|query> <enclave> <mode> <memory bytes>\n
+ *   OK\n   or   REFUSE <reason>\n   or   STATE <receiving|running|complete|none>\n
+ *
+ * bulk and urgent begin a session, resume and resume-urgent go on with one whose connections broke
+ * (STATE: it cannot), and a query asks how one ended (STATE): who asks does not go on with it.
  *
  * session is 16 hexadecimal digits.  After OK the connection belongs to the two enclaves; so these
  * lines are read to the newline and not a byte further.  All of it is written by whoever can reach
@@ -28,6 +31,9 @@ enum hello_stream {
     HELLO_BULK = OM_STREAM_BULK,
     HELLO_URGENT = OM_STREAM_URGENT,
     HELLO_QUERY = OM_STREAM_COUNT,
+    HELLO_RESUME,
+    HELLO_RESUME_URGENT,
+    HELLO_KINDS,
 };
 
 struct hello {

@@ -76,6 +76,8 @@ static const struct help g_help[] = {
      "  --proxy                the same as --connections proxy\n"
      "  --max-downtime TIME    how long the program may stand still (default 20ms)\n"
      "  --deadline TIME        end the rounds so that the move is done by then (default: none)\n"
+     "  --resume               no new move: the one whose destination could not be reached, and\n"
+     "                         which is in doubt, goes on to where it was going\n"
      "  --no-progress          no progress line, not even on a terminal\n"
      "  --json                 the report as one JSON object\n"
      "\n"
@@ -85,7 +87,8 @@ static const struct help g_help[] = {
      "  optmig migrate kv --to 127.0.0.1:7702 --mode precopy --max-downtime 50ms\n"
      "\n"
      "Exit status: 0 moved, 1 refused before anything happened, 2 usage, 3 failed and the program\n"
-     "still runs here, 4 the program is lost.\n"},
+     "still runs here, 4 the program is lost, 6 in doubt: it has left or is about to, and its\n"
+     "destination cannot be reached (optmig status NAME says what would settle it).\n"},
     {"inspect", "see whether a program is instrumented for --tracker barrier",
      "usage: optmig inspect FILE [--json]\n"
      "\n"

@@ -81,6 +81,10 @@ static void print_help(void)
          "  --collateral PATH    certificates, revocation lists, Intel's collateral; a file or a\n"
          "                       directory, several times. All of these are read anew for each "
          "move\n"
+         "  --reconnect DURATION for how long a broken connection of a move is replaced by "
+         "attempts\n"
+         "                       of this host, before it waits for optmig migrate NAME --resume\n"
+         "                       (default 10m)\n"
          "  --device INTERFACE   where service addresses (optmig run --address) of arriving "
          "programs\n"
          "                       are put (default: the interface of the same name as at the "
@@ -109,6 +113,7 @@ static const struct option g_options[] = {
     {"state", required_argument, NULL, 's'},
     {"name", required_argument, NULL, 'n'},
     {"memory-limit", required_argument, NULL, 'm'},
+    {"reconnect", required_argument, NULL, 'r'},
     {"device", required_argument, NULL, 'd'},
     {"log-level", required_argument, NULL, 'v'},
     {"policy", required_argument, NULL, 'p'},
@@ -124,8 +129,14 @@ static const struct option g_options[] = {
 static void apply(struct daemon_options *options, int option)
 {
     char host[256], port[8];
+    uint64_t microseconds;
 
     switch (option) {
+    case 'r':
+        if (!units_parse_duration(optarg, &microseconds) || microseconds / 1000 > UINT32_MAX)
+            usage("--reconnect: a duration, as in 10m");
+        options->reconnect_ms = microseconds / 1000;
+        break;
     case 'l':
         if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
             usage("--listen: an address and a port, as in 127.0.0.1:7701");
@@ -183,7 +194,8 @@ static void parse_options(struct daemon_options *options, int argc, char **argv)
 {
     int option;
 
-    *options = (struct daemon_options){.state = LOCATE_DEFAULT_STATE, .log_level = OM_LOG_INFO};
+    *options = (struct daemon_options){
+        .state = LOCATE_DEFAULT_STATE, .log_level = OM_LOG_INFO, .reconnect_ms = 600000};
     while ((option = arguments_next("optmigd", argc, argv, ":", g_options)) != -1)
         apply(options, option);
     if (optind != argc)
@@ -310,19 +322,24 @@ static void listen_tcp(struct daemon *daemon)
 
 /* ---- The end ---- */
 
+static void close_port(struct daemon *daemon)
+{
+    watch_stop(&daemon->tcp_watch);
+    if (daemon->tcp_fd >= 0)
+        close(daemon->tcp_fd);
+    daemon->tcp_fd = -1;
+}
+
 static void remove_socket(struct daemon *daemon)
 {
     struct sockaddr_un address;
 
     watch_stop(&daemon->control_watch);
-    watch_stop(&daemon->tcp_watch);
     if (daemon->control_fd >= 0 && locate_control_socket(daemon->options.state, &address))
         unlink(address.sun_path);
     if (daemon->control_fd >= 0)
         close(daemon->control_fd);
-    if (daemon->tcp_fd >= 0)
-        close(daemon->tcp_fd);
-    daemon->control_fd = daemon->tcp_fd = -1;
+    daemon->control_fd = -1;
 }
 
 static bool is_ours(const struct enclave *enclave)
@@ -334,6 +351,8 @@ static bool is_ours(const struct enclave *enclave)
  * arrived, or is known to stay. */
 static void stop_enclave(struct enclave *enclave)
 {
+    if (enclave->severed)
+        return; /* It may still go on; see on_stop_timeout. */
     if (enclave->state == ENCLAVE_MOVING)
         departure_cancel(enclave);
     else if (enclave->state == ENCLAVE_RECEIVING)
@@ -357,6 +376,12 @@ static void on_stop_timeout(void *owner)
     daemon->stop_timer = timer_start(&daemon->loop, STOP_TIMEOUT_ms, on_stop_timeout, daemon);
     for (struct enclave *e = daemon->enclaves; e; e = next) {
         next = e->next;
+        if (e->severed && e->link && (is_ours(e) || e->departure)) {
+            daemon_log(daemon, OM_LOG_WARN, "%s: its move cannot go on without this daemon",
+                       e->name);
+            conn_send(e->link, json_pack("{s:s}", "order", "gone"));
+            continue;
+        }
         if (!is_ours(e) || in_a_move(e))
             continue;
         daemon_log(daemon, OM_LOG_WARN, "%s: did not end in time, killed", e->name);
@@ -381,6 +406,15 @@ void daemon_enclave_settled(struct enclave *enclave)
     daemon_enclave_ended(enclave->daemon);
 }
 
+/* Its connections may break, and then the source comes once more. */
+static bool anybody_arrives(const struct daemon *daemon)
+{
+    for (const struct enclave *e = daemon->enclaves; e; e = e->next)
+        if (e->arriving || e->severed)
+            return true;
+    return false;
+}
+
 static void on_signal(uv_signal_t *handle, int signal)
 {
     struct daemon *daemon = handle->data;
@@ -397,6 +431,8 @@ static void on_signal(uv_signal_t *handle, int signal)
     daemon->stopping = true;
     daemon->stop_begun = uv_now(&daemon->loop);
     remove_socket(daemon);
+    if (!anybody_arrives(daemon))
+        close_port(daemon);
     daemon->stop_timer = timer_start(&daemon->loop, STOP_TIMEOUT_ms, on_stop_timeout, daemon);
     for (struct enclave *e = daemon->enclaves; e; e = next) {
         next = e->next;
@@ -422,6 +458,7 @@ static void watch_signals(struct daemon *daemon)
 static void clean_up(struct daemon *daemon)
 {
     remove_socket(daemon);
+    close_port(daemon);
     arrivals_free(daemon);
     timer_stop(&daemon->stop_timer);
     while (daemon->requesters)

@@ -3,7 +3,9 @@
  * The destination of a move.  It does what the source's messages say, in the order in which they
  * come; protocol/transitions.def allows no other.  Until START nothing of the program runs here,
  * and any failure is told to the source and ends this enclave.  After START the program lives here
- * only: what is missing is waited for, and never made up.
+ * only: what is missing is waited for, and never made up.  A channel that breaks then is replaced
+ * by another one (survive).  If it breaks while START is waited for, START is not taken any more,
+ * and the source, which may have sent it, is told so as soon as it asks (stay_withdrawn).
  */
 #include "enclave/move.h"
 
@@ -26,7 +28,7 @@ static struct {
     uint32_t mode; /* of the source */
     bool refused;
     uint64_t begin_us, started_us;
-    uint64_t fds_us, threads_us, drop_us;
+    uint64_t fds_us, threads_us, drop_us, resume_us;
     uint64_t memory_bytes;
 } g_in;
 
@@ -234,7 +236,7 @@ static long consume_start(const struct message *message)
     stop_release();
     started.realtime_ns = g_host.now_ns(CLOCK_REALTIME);
     g_in.started_us = now_us();
-    started.resume_us = g_in.started_us - begin;
+    started.resume_us = g_in.resume_us = g_in.started_us - begin;
     started.fds_us = g_in.fds_us;
     started.threads_us = g_in.threads_us;
     started.drop_us = g_in.drop_us;
@@ -306,15 +308,11 @@ static long consume(const struct message *message)
     }
 }
 
-static long run(void)
+static long follow_source(void)
 {
     struct message message = {0};
-    const char *reason;
-    long error;
+    long error = 0;
 
-    enter_phase(OM_PHASE_PREPARE);
-    reason = attestation_begin(&g_in.move);
-    error = reason ? fail(-EPERM, "%s", reason) : sealed_open(ROLE_DESTINATION, g_in.move.session);
     while (!error && message.type != MESSAGE_PAGES_DONE) {
         error = sealed_receive(STREAM_BULK, &message);
         /* START has been heard then, and cannot be unheard. */
@@ -324,6 +322,17 @@ static long run(void)
             error = consume(&message);
     }
     return error;
+}
+
+static long run(void)
+{
+    const char *reason;
+    long error;
+
+    enter_phase(OM_PHASE_PREPARE);
+    reason = attestation_begin(&g_in.move);
+    error = reason ? fail(-EPERM, "%s", reason) : sealed_open(ROLE_DESTINATION, g_in.move.session);
+    return error ? error : follow_source();
 }
 
 /* After START every page that was listed has come (or the program gave it back): what the source
@@ -337,9 +346,135 @@ static bool arrived_whole(void)
     return true;
 }
 
+/* ---- when the channel breaks ---- */
+
+static long expect_resume(void)
+{
+    struct message message;
+    long error = sealed_receive(STREAM_BULK, &message);
+
+    if (error)
+        return error;
+    if (message.type != MESSAGE_RESUME || message.length)
+        return -EPROTO;
+    sealed_resumed();
+    return 0;
+}
+
+static long say_where(void)
+{
+    struct message_resumed resumed = {.missing_pages = place_missing(),
+                                      .resume_us = g_in.resume_us};
+    uint64_t from = 0;
+    size_t length;
+    long error = 0;
+
+    while (!error && (length = place_encode_missing(&from, sealed_body(STREAM_BULK))) > 0)
+        error = reply(MESSAGE_MISSING, length);
+    /* The program may give pages back meanwhile: the source counts what was listed. */
+    return error ? error
+                 : reply(MESSAGE_RESUMED, encode_resumed(sealed_body(STREAM_BULK), &resumed));
+}
+
+static long resume(void)
+{
+    struct om_severed severed = {.side = OM_SEVERED_RUNNING};
+    long error;
+
+    severed.missing_pages = place_describe_missing(severed.areas, sizeof(severed.areas));
+    str_copy(severed.reason, sealed_reason(), sizeof(severed.reason));
+    error = sealed_reopen(&severed);
+    if (error)
+        return error;
+    error = expect_resume();
+    if (!error)
+        error = say_where();
+    if (error)
+        return sealed_broken() ? -EAGAIN : error;
+    g_in.report.resumed++;
+    g_in.report.reason[0] = 0;
+    enter_phase(OM_PHASE_POSTCOPY);
+    move_role_mend();
+    return 0;
+}
+
+/* The program runs here, and the channel broke: the same source goes on over another one.  What is
+ * missing is waited for meanwhile. */
+static long survive(long error)
+{
+    while (error && !arrived_whole() && sealed_sever()) {
+        move_role_sever();
+        if (!place_resume())
+            return error;
+        do
+            error = resume();
+        while (error == -EAGAIN && !arrived_whole());
+        if (!error)
+            error = follow_source();
+        else if (error != -EAGAIN)
+            return error;
+    }
+    return error;
+}
+
+/* 0: the source has heard it, and has the program again. */
+static long say_withdrawn(void)
+{
+    struct message message;
+    long error = expect_resume();
+
+    g_host.channel_limits(1, HANDSHAKE_TIMEOUT_ms);
+    if (!error)
+        error = reply(MESSAGE_ABORT, encode_text(sealed_body(STREAM_BULK), g_in.report.reason));
+    if (!error)
+        error = sealed_receive(STREAM_BULK, &message);
+    return error ? error : message.type == MESSAGE_ABORT ? 0 : -EPROTO;
+}
+
+/* It never started here, and never will.  The source may have sent START all the same: it is told
+ * whenever it asks, until the host says that nobody will ask any more. */
+static void stay_withdrawn(void)
+{
+    struct om_severed severed = {.side = OM_SEVERED_WITHDRAWN};
+    long error;
+
+    str_copy(severed.reason, g_in.report.reason, sizeof(severed.reason));
+    g_host.channel_shutdown();
+    move_role_sever();
+    place_erase();
+    do {
+        error = sealed_reopen(&severed);
+        if (!error && say_withdrawn())
+            error = -EAGAIN;
+    } while (error == -EAGAIN);
+}
+
+static void tell_failure(bool told_by_source)
+{
+    bool withdrawn = sealed_withdraw();
+
+    fd_abandon();
+    sealed_give_up(g_in.refused ? MESSAGE_REFUSE : MESSAGE_ABORT, g_in.report.reason);
+    if (withdrawn && !told_by_source)
+        stay_withdrawn();
+}
+
+static void describe_loss(void)
+{
+    char areas[OM_SEVERED_AREAS_MAX], text[OM_REASON_MAX];
+    uint64_t missing = place_describe_missing(areas, sizeof(areas));
+
+    str_format(text, sizeof(text), "%s; %lu pages are missing: %s", sealed_reason(), missing,
+               areas);
+    (void)fail(0, "%s", text);
+}
+
 static void finish_report(long error)
 {
     struct om_move_report *report = &g_in.report;
+
+    if (error && sealed_committed())
+        describe_loss();
 
     if (error && !report->reason[0] && sealed_reason()[0])
         str_copy(report->reason, sealed_reason(), sizeof(report->reason));
@@ -365,13 +500,13 @@ bool move_in(struct ecall_move *untrusted)
     place_create();
     move_role_begin(ROLE_DESTINATION);
     error = run();
+    if (error && sealed_committed())
+        error = survive(error);
     if (error && arrived_whole())
         error = 0;
     finish_report(error);
-    if (error && !sealed_committed()) {
-        fd_abandon();
-        sealed_give_up(g_in.refused ? MESSAGE_REFUSE : MESSAGE_ABORT, g_in.report.reason);
-    }
+    if (error && !sealed_committed())
+        tell_failure(error == -ECONNABORTED);
     if (error)
         sealed_fail();
     /* After a loss the pager is left as it is: threads that wait for a page wait on. */

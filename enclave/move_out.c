@@ -10,7 +10,8 @@
  * and precopy begins no other, whatever its downtime will be then.
  * Up to COMMIT every failure ends in undo(): the program runs on here.  After it the program never
  * runs here again, whatever the host says; only the destination itself can give it back, by an
- * ABORT in place of STARTED.
+ * ABORT in place of STARTED, or over a later channel: one that breaks after COMMIT is replaced
+ * (survive), and then the destination says what it has.
  */
 #include "enclave/move.h"
 
@@ -56,6 +57,8 @@ static struct {
     struct om_move_report report;
     enum om_phase phase;
     bool stopped, captured, refused, cancelled;
+    bool committed;
+    bool left;                     /* the destination has said that it runs the program */
     char obstacles[OM_REASON_MAX]; /* check_only: found at this side */
     uint64_t begin_us, deadline_us, progress_us;
     uint64_t memory_pages;  /* found by the first look */
@@ -122,21 +125,26 @@ static long check_cancel(void)
     return fail(-ECANCELED, "cancelled");
 }
 
+static long stated_abort(const struct message *message)
+{
+    char text[OM_REASON_MAX];
+
+    decode_text(message->body, message->length, text, sizeof(text));
+    return message->type == MESSAGE_REFUSE
+               ? fail(-EPERM, "%s", text)
+               : fail(-ECONNABORTED, "the destination gave up: %s", text);
+}
+
 /* Waits for this message; an ABORT or a REFUSE is an error in any case. */
 static long expect(uint8_t type, struct message *out)
 {
-    char text[OM_REASON_MAX];
     long error = sealed_receive(STREAM_BULK, out);
 
     if (error)
         return error;
-    if (out->type != MESSAGE_ABORT && out->type != MESSAGE_REFUSE)
-        return out->type == type ? 0
-                                 : fail(-EPROTO, "unexpected message %s", message_name(out->type));
-    decode_text(out->body, out->length, text, sizeof(text));
-    if (out->type == MESSAGE_REFUSE)
-        return fail(-EPERM, "%s", text);
-    return fail(-ECONNABORTED, "the destination gave up: %s", text);
+    if (out->type == MESSAGE_ABORT || out->type == MESSAGE_REFUSE)
+        return stated_abort(out);
+    return out->type == type ? 0 : fail(-EPROTO, "unexpected message %s", message_name(out->type));
 }
 
 long move_out_tick(void)
@@ -671,6 +679,7 @@ static long commit(void)
         return error;
     g_host.channel_limits(0, 0);
     move_role_serve();
+    g_out.committed = true;
     /* COMMIT: once the host has the start token, this program never runs here again. */
     return send_start(MESSAGE_START);
 }
@@ -713,40 +722,44 @@ static long switchover(void)
 
 /* ---- after the commit ---- */
 
-static long wait_started(uint64_t committed_us)
+/* It runs there, commit_us after the order. */
+static void note_started(uint64_t commit_us)
 {
-    struct message message;
-    struct message_started started;
-    uint64_t half_trip_us = g_out.round_trip_ns / 2000, arrived;
-    long error = expect(MESSAGE_STARTED, &message);
-
-    if (error)
-        return error;
-    arrived = now_us();
-    if (decode_started(message.body, message.length, &started))
-        return fail(-EPROTO, "the destination's report makes no sense");
-    g_out.report.commit_us = arrived - committed_us;
-    g_out.report.commit_us -= OM_MIN(g_out.report.commit_us, half_trip_us);
+    if (g_out.left)
+        return;
+    g_out.left = true;
+    g_out.report.commit_us = commit_us;
     g_out.report.downtime_us = g_out.report.stop_us + g_out.report.capture_us +
                                g_out.report.transfer_us + g_out.report.resume_us +
                                g_out.report.commit_us;
     g_out.report.resume_realtime_ns =
         g_out.report.stop_realtime_ns + g_out.report.downtime_us * 1000;
+    fd_close_all();
+    enter_phase(OM_PHASE_POSTCOPY);
+}
+
+static long wait_started(uint64_t committed_us)
+{
+    struct message message;
+    struct message_started started;
+    uint64_t half_trip_us = g_out.round_trip_ns / 2000, waited_us;
+    long error = expect(MESSAGE_STARTED, &message);
+
+    if (error)
+        return error;
+    waited_us = now_us() - committed_us;
+    if (decode_started(message.body, message.length, &started))
+        return fail(-EPROTO, "the destination's report makes no sense");
+    note_started(waited_us - OM_MIN(waited_us, half_trip_us));
     return 0;
 }
 
-static long postcopy(void)
+static long send_missing(void)
 {
-    uint64_t begin = now_us();
     struct message message;
     bool more = true;
-    long error = wait_started(begin);
+    long error = 0;
 
-    /* An ABORT instead: the destination never got START, and gave back what it had made. */
-    if (!sealed_committed())
-        return error;
-    fd_close_all();
-    enter_phase(OM_PHASE_POSTCOPY);
     while (!error && more) {
         g_out.remaining_bytes = source_listed_pages() * OM_PAGE_SIZE;
         for (int i = 0; i < 64 && !error && more; i++)
@@ -758,6 +771,84 @@ static long postcopy(void)
         error = sealed_send(STREAM_BULK, MESSAGE_PAGES_DONE, 0, 0);
     if (!error)
         error = expect(MESSAGE_RECEIPT, &message);
+    return error;
+}
+
+/* ---- when the channel breaks ---- */
+
+/* What the destination says about itself over the new channel; an ABORT: it never got START, and
+ * gave back what it had made. */
+static long hear_where(void)
+{
+    struct message message = {0};
+    struct message_resumed resumed;
+    long error = sealed_send(STREAM_BULK, MESSAGE_RESUME, 0, 0);
+
+    source_relist();
+    while (!error && message.type != MESSAGE_RESUMED) {
+        error = sealed_receive(STREAM_BULK, &message);
+        if (!error && message.type == MESSAGE_ABORT)
+            error = stated_abort(&message);
+        else if (!error && message.type == MESSAGE_MISSING)
+            error = source_list_again(message.body, message.length);
+    }
+    if (error)
+        return error;
+    if (decode_resumed(message.body, message.length, &resumed) ||
+        source_listed_pages() > resumed.missing_pages)
+        return fail(-EPROTO, "what the destination says of itself makes no sense");
+    sealed_resumed();
+    note_started(resumed.resume_us + g_out.round_trip_ns / 2000);
+    return 0;
+}
+
+static long resume(void)
+{
+    struct om_severed severed = {
+        .side = OM_SEVERED_SOURCE,
+        .missing_pages = source_listed_pages(),
+    };
+    long error;
+
+    str_copy(severed.reason, sealed_reason(), sizeof(severed.reason));
+    error = sealed_reopen(&severed);
+    if (error)
+        return error;
+    error = hear_where();
+    if (error)
+        return sealed_committed() && sealed_broken() ? -EAGAIN : error;
+    g_out.report.resumed++;
+    show_progress();
+    move_role_mend();
+    return 0;
+}
+
+/* The program has left, or its start token was lost: the same destination says which, over another
+ * channel. */
+static long survive(long error)
+{
+    while (error && sealed_committed() && sealed_sever()) {
+        move_role_sever();
+        do
+            error = resume();
+        while (error == -EAGAIN);
+        if (!error)
+            error = send_missing();
+        else
+            return error;
+    }
+    return error;
+}
+
+static long postcopy(void)
+{
+    uint64_t begin = now_us();
+    long error = wait_started(begin);
+
+    if (!error)
+        error = send_missing();
+    if (error)
+        error = survive(error);
     g_out.report.postcopy_us = now_us() - begin;
     return error;
 }
@@ -773,7 +864,9 @@ static void undo(void)
                              ? "it was only asked whether it could be moved"
                              : g_out.report.reason;
 
-    if (told)
+    if (g_out.committed)
+        sealed_acknowledge(reason); /* It has, and said so. */
+    else if (told)
         sealed_give_up(MESSAGE_ABORT, reason);
     if (g_out.move.connections == OM_CONNECTIONS_PROXY)
         g_host.relay_end();
@@ -804,7 +897,7 @@ static long run(void)
     if (!error)
         error = switchover();
     if (sealed_committed())
-        return error ? error : postcopy();
+        error = error ? survive(error) : postcopy();
     return error;
 }
 

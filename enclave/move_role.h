@@ -17,6 +17,20 @@ void move_role_serve(void); /* post-copy: helpers go to work */
  * for. */
 void move_role_end(void);
 
+/* The channel broke: no helper uses it when this comes back (those that wait in the host have to be
+ * woken before), nor will until it is mended. */
+void move_role_sever(void);
+void move_role_mend(void);
+
+/* A helper: between these the channel is whole, or breaks under it.  False: it may not be used. */
+bool move_role_use(void);
+void move_role_unuse(void);
+bool move_role_severed(void);
+/* How often the channel was mended in all moves. */
+uint32_t move_role_mended(void);
+/* Waits until it has been mended since the caller saw this number.  False: the move ends. */
+bool move_role_wait_mended(uint32_t seen);
+
 /* A helper: waits for its move to begin.  False: it has ended already. */
 bool move_role_join(enum helper helper, uint8_t *out_role);
 /* A helper that joined: waits until there is work.  False: the move ends. */

@@ -5,7 +5,8 @@
  *   - move_urgent, destination: makes memory ahead of the mover while pages come in order; later
  *     receives the answers to the pager's requests
  *   - move_urgent, source: gives these answers
- * The pager touches no program memory, takes no lock but place.c's, and asks for nothing before the
+ * When the channel breaks they let go of it, and use the next one; faults are served meanwhile. The
+ * pager touches no program memory, takes no lock but place.c's, and asks for nothing before the
  * program runs.
  */
 #include "enclave/move.h"
@@ -14,7 +15,13 @@
 #include "enclave/sealed.h"
 #include "enclave/source.h"
 
-enum { FAULTS_MAX = 64, NEIGHBOURS_MAX = 15, WAIT_ms = 200, WAIT_EARLY_ms = 1 };
+enum {
+    FAULTS_MAX = 64,
+    NEIGHBOURS_MAX = 15,
+    WAIT_ms = 200,
+    WAIT_EARLY_ms = 1,
+    WAIT_SEVERED_ms = 10,
+};
 
 /* ---- destination ---- */
 
@@ -39,29 +46,60 @@ static long request_wanted(const uint64_t *wanted, uint32_t count)
     return error ? error : request(neighbours, more);
 }
 
+/* Over another channel: whatever was asked for and has not come. */
+static long request_again(void)
+{
+    static uint64_t pages[REQUEST_PAGES_MAX];
+    uint64_t from = 0;
+    uint32_t count;
+    long error = 0;
+
+    do {
+        count = place_requested(&from, pages, REQUEST_PAGES_MAX);
+        error = request(pages, count);
+    } while (!error && count == REQUEST_PAGES_MAX);
+    return error;
+}
+
+/* While the channel is broken nothing is asked for: place.c knows what was wanted.  An error here
+ * is for the mover to notice, too. */
+static void ask_source(const uint64_t *wanted, uint32_t count, uint32_t *mended)
+{
+    uint32_t now = move_role_mended();
+    long error;
+
+    if (!move_role_use())
+        return;
+    error = now == *mended ? request_wanted(wanted, count) : request_again();
+    *mended = now;
+    if (error)
+        g_host.channel_shutdown();
+    move_role_unuse();
+}
+
 static long serve_faults(void)
 {
     uint64_t addresses[FAULTS_MAX], wanted[FAULTS_MAX];
-    uint32_t count = 0;
+    uint32_t count = 0, mended = move_role_mended();
 
     for (;;) {
-        bool early = count && !place_running();
+        bool early = count && !place_running(), severed = move_role_severed();
         uint32_t room = FAULTS_MAX - count;
         long got;
 
         if (room == 0)
             return -EOVERFLOW; /* Before the start there are no threads that could miss so many. */
-        got = g_host.pager_wait(addresses, room, early ? WAIT_EARLY_ms : WAIT_ms);
+        got = g_host.pager_wait(addresses, room,
+                                early     ? WAIT_EARLY_ms
+                                : severed ? WAIT_SEVERED_ms
+                                          : WAIT_ms);
         if (got < 0 || got > (long)room)
             return got == -ESHUTDOWN ? 0 : got < 0 ? got : -EIO;
         for (long i = 0; i < got; i++)
             if (addresses[i] < PROGRAM_END && place_fault(addresses[i] >> OM_PAGE_SHIFT))
                 wanted[count++] = addresses[i] >> OM_PAGE_SHIFT;
-        if (count && place_running()) {
-            long error = request_wanted(wanted, count);
-
-            if (error)
-                return error;
+        if (place_running() && (count || mended != move_role_mended())) {
+            ask_source(wanted, count, &mended);
             count = 0;
         }
         if (move_role_ending())
@@ -121,13 +159,24 @@ static long answer_requests(void)
 
 static void serve_urgent(uint8_t role, struct ecall_pager *pager)
 {
-    pager->result = role == ROLE_SOURCE ? answer_requests() : receive_urgent();
-    /* A lost peer is for the mover to notice, and at the regular end the stream is shut down under
-     * this thread.  But after an error of this side pages would be waited for that nobody sends. */
-    if (pager->result != -ECONNRESET)
-        g_host.channel_shutdown();
-    if (role == ROLE_DESTINATION)
-        place_fail();
+    uint32_t mended;
+
+    do {
+        mended = move_role_mended();
+        if (!move_role_use())
+            continue;
+        pager->result = role == ROLE_SOURCE ? answer_requests() : receive_urgent();
+        /* A lost peer is for the mover to notice, and at the regular end the stream is shut down
+         * under this thread.  But after an error of this side pages would be waited for that nobody
+         * sends. */
+        if (pager->result != -ECONNRESET)
+            g_host.channel_shutdown();
+        if (!sealed_broken())
+            sealed_doom(); /* Another channel would end the same way. */
+        if (role == ROLE_DESTINATION)
+            place_fail();
+        move_role_unuse();
+    } while (move_role_wait_mended(mended));
 }
 
 void move_urgent(struct ecall_pager *pager)

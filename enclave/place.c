@@ -606,6 +606,61 @@ void place_end(void)
         take_advice_back();
 }
 
+/* ---- over another channel ---- */
+
+bool place_resume(void)
+{
+    bool whole;
+
+    lock_take(&g_place.lock);
+    whole = !g_place.spoiled;
+    lock_release(&g_place.lock);
+    __atomic_store_n(&g_place.failed, false, __ATOMIC_SEQ_CST);
+    return whole;
+}
+
+size_t place_encode_missing(uint64_t *from, uint8_t *body)
+{
+    struct page_run run;
+    uint32_t count = 0;
+
+    lock_take(&g_place.lock);
+    while (count < RANGES_PER_RECORD_MAX &&
+           pageset_next(&g_place.missing, *from, g_program_pages, ~0ULL, &run)) {
+        g_place.ranges[count++] = (struct message_range){run.first, run.end - run.first};
+        *from = run.end;
+    }
+    lock_release(&g_place.lock);
+    return count ? encode_ranges(body, g_place.ranges, count) : 0;
+}
+
+uint64_t place_describe_missing(char *out, size_t capacity)
+{
+    struct page_run run;
+    uint64_t from = 0, count;
+    size_t length = 0;
+
+    out[0] = 0;
+    lock_take(&g_place.lock);
+    while (length + 64 < capacity &&
+           pageset_next(&g_place.missing, from, g_program_pages, ~0ULL, &run)) {
+        str_format(out + length, capacity - length, "%s%lx-%lx", length ? ", " : "",
+                   run.first << OM_PAGE_SHIFT, run.end << OM_PAGE_SHIFT);
+        length = strlen(out);
+        from = run.end;
+    }
+    if (pageset_next(&g_place.missing, from, g_program_pages, ~0ULL, &run))
+        str_format(out + length, capacity - length, ", ...");
+    count = pageset_count(&g_place.missing);
+    lock_release(&g_place.lock);
+    return count;
+}
+
+void place_erase(void)
+{
+    (void)advise(PROGRAM_BASE >> OM_PAGE_SHIFT, g_program_pages, MADV_DONTNEED);
+}
+
 /* ---- for the pager ---- */
 
 /* Fills the hole around a page that nobody sends, as far as nothing is to come there. */
@@ -632,6 +687,21 @@ bool place_fault(uint64_t page)
         fill(page);
     lock_release(&g_place.lock);
     return wanted && pageset_add(&g_place.requested, page);
+}
+
+uint32_t place_requested(uint64_t *from, uint64_t *out_pages, uint32_t capacity)
+{
+    struct page_run run;
+    uint32_t count = 0;
+
+    while (count < capacity &&
+           pageset_next(&g_place.requested, *from, g_program_pages, capacity - count, &run)) {
+        for (uint64_t page = run.first; page < run.end; page++)
+            if (pageset_has(&g_place.missing, page))
+                out_pages[count++] = page;
+        *from = run.end;
+    }
+    return count;
 }
 
 uint32_t place_neighbours(uint64_t page, uint64_t *out_pages, uint32_t capacity)

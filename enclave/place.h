@@ -35,12 +35,24 @@ bool place_whole(void);
 long place_wait_complete(void);
 void place_fail(void);
 
+/* The channel broke, no other thread places pages.  False: a page is spoiled, and no other channel
+ * mends that. */
+bool place_resume(void);
+/* Missing pages from *from on as the body of a MISSING; 0: there are no more.  *from moves on. */
+size_t place_encode_missing(uint64_t *from, uint8_t *body);
+/* How many are missing, and where, for people. */
+uint64_t place_describe_missing(char *out, size_t capacity);
+/* It will never run here: its memory is given back. */
+void place_erase(void);
+
 /* Pager: a thread waits for this page.  True: it is missing and was not asked for before; else it
  * has been dealt with, or will be when it comes. */
 bool place_fault(uint64_t page);
 /* Missing pages after this one that nobody asked for yet, at most capacity; they count as asked
  * for. */
 uint32_t place_neighbours(uint64_t page, uint64_t *out_pages, uint32_t capacity);
+/* Missing pages from *from on that were asked for; *from moves on. */
+uint32_t place_requested(uint64_t *from, uint64_t *out_pages, uint32_t capacity);
 bool place_running(void);
 
 /* A thread that has nothing to do yet: lets the kernel make the memory of announced blocks, which

@@ -2,7 +2,8 @@
 /*
  * The sealed channel.  The host carries the bytes and may drop, change or repeat them: every record
  * is opened by protocol/record.c before a byte of it is looked at, and every message has to be one
- * that protocol/transitions.def allows now.  The first error ends the channel.
+ * that protocol/transitions.def allows now.  The first error ends the channel; after START the
+ * session may go on over another one, with new keys.
  */
 #include "enclave/sealed.h"
 
@@ -28,9 +29,14 @@ static struct {
     struct lock lock; /* of the three below */
     struct session session;
     bool open;
+    bool broken; /* the channel, by what came over it or did not */
+    bool doomed;
     uint64_t bytes_sent;
     char reason[OM_REASON_MAX];
     struct handshake handshake;
+    uint8_t resume_secret[32];
+    uint64_t attempt,
+        attempt_heard; /* to resume; destination: the last good one, and the present */
 } g_sealed;
 
 const char *sealed_reason(void)
@@ -51,6 +57,7 @@ static long fail(long error, const char *what, const char *detail)
 
 static long fail_host(long error)
 {
+    __atomic_store_n(&g_sealed.broken, true, __ATOMIC_SEQ_CST);
     switch (error) {
     case 0:
     case -EPIPE:
@@ -68,6 +75,13 @@ static long fail_host(long error)
 static long fail_protocol(int error)
 {
     return fail(-EPROTO, "the channel is broken", protocol_error_text(error));
+}
+
+/* What the network can do to a record, which says nothing of the peer. */
+static long fail_record(int error)
+{
+    __atomic_store_n(&g_sealed.broken, true, __ATOMIC_SEQ_CST);
+    return fail_protocol(error);
 }
 
 /* ---- handshake ---- */
@@ -144,6 +158,8 @@ void sealed_create(void)
     sealed_close();
     g_sealed.reason[0] = 0;
     g_sealed.bytes_sent = 0;
+    g_sealed.broken = g_sealed.doomed = false;
+    g_sealed.attempt = g_sealed.attempt_heard = 0;
     session_init(&g_sealed.session, ROLE_SOURCE); /* Until sealed_open: not committed. */
     for (uint32_t i = 0; i < STREAM_COUNT; i++) {
         if (g_sealed.pipes[i].frame_out)
@@ -151,6 +167,18 @@ void sealed_create(void)
         g_sealed.pipes[i].frame_out = local_alloc(FRAME_SIZE);
         g_sealed.pipes[i].frame_in = local_alloc(FRAME_SIZE);
     }
+}
+
+static void take_keys(uint8_t role, struct session_keys *keys)
+{
+    for (uint8_t i = 0; i < STREAM_COUNT; i++) {
+        record_stream_init(&g_sealed.pipes[i].out, keys, role, i);
+        record_stream_init(&g_sealed.pipes[i].in, keys, role ^ 1, i);
+    }
+    memcpy(g_sealed.resume_secret, keys->resume_secret, sizeof(g_sealed.resume_secret));
+    g_sealed.open = true;
+    memset(keys, 0, sizeof(*keys));
+    __asm__ volatile("" : : "r"(keys) : "memory"); /* The compiler may not drop the wiping. */
 }
 
 long sealed_open(uint8_t role, uint64_t session)
@@ -165,19 +193,124 @@ long sealed_open(uint8_t role, uint64_t session)
         memset(&g_sealed.handshake, 0, sizeof(g_sealed.handshake));
         return error;
     }
-    for (uint8_t i = 0; i < STREAM_COUNT; i++) {
-        record_stream_init(&g_sealed.pipes[i].out, &keys, role, i);
-        record_stream_init(&g_sealed.pipes[i].in, &keys, role ^ 1, i);
-    }
-    g_sealed.open = true;
-    memset(&keys, 0, sizeof(keys));
-    __asm__ volatile("" : : "r"(&keys) : "memory"); /* The compiler may not drop the wiping. */
+    take_keys(role, &keys);
     return 0;
+}
+
+/* ---- another channel ---- */
+
+bool sealed_sever(void)
+{
+    if (!__atomic_load_n(&g_sealed.broken, __ATOMIC_SEQ_CST) ||
+        __atomic_load_n(&g_sealed.doomed, __ATOMIC_SEQ_CST))
+        return false;
+    g_host.channel_shutdown();
+    return true;
+}
+
+/* Nobody else uses the channel now, so what came over it last has been heard. */
+static bool leave_channel(void)
+{
+    struct session *session = &g_sealed.session;
+    bool can;
+
+    lock_take(&g_sealed.lock);
+    if (session->state != SESSION_SEVERED && session->state != SESSION_WITHDRAWN)
+        session_fail(session);
+    can = !session->poisoned && !g_sealed.doomed &&
+          (session->state == SESSION_SEVERED || session->state == SESSION_WITHDRAWN);
+    lock_release(&g_sealed.lock);
+    return can;
+}
+
+bool sealed_withdraw(void)
+{
+    struct session *session = &g_sealed.session;
+    bool withdrawn;
+
+    lock_take(&g_sealed.lock);
+    if (session->role == ROLE_DESTINATION && session->state == SESSION_RESTORED)
+        session_fail(session);
+    withdrawn = session->state == SESSION_WITHDRAWN && !session->poisoned;
+    lock_release(&g_sealed.lock);
+    return withdrawn;
+}
+
+bool sealed_broken(void)
+{
+    return __atomic_load_n(&g_sealed.broken, __ATOMIC_SEQ_CST);
+}
+
+void sealed_doom(void)
+{
+    __atomic_store_n(&g_sealed.doomed, true, __ATOMIC_SEQ_CST);
+}
+
+static long send_resume_hello(const struct resumption *resumption)
+{
+    uint8_t hello[RESUME_HELLO_bytes];
+
+    resumption_create_hello(resumption, hello);
+    return send_bytes(STREAM_BULK, hello, sizeof(hello));
+}
+
+static long receive_resume_hello(struct resumption *resumption)
+{
+    uint8_t hello[RESUME_HELLO_bytes];
+    long error = receive_bytes(STREAM_BULK, hello, sizeof(hello));
+    int result = error ? 0 : resumption_consume_hello(resumption, hello);
+
+    return result ? fail_record(result) : error;
+}
+
+/* The source speaks first: the destination says nothing to who cannot know the session. */
+static long exchange_resume_hellos(struct resumption *resumption, struct session_keys *out_keys)
+{
+    bool source = resumption->role == ROLE_SOURCE;
+    long error = source ? send_resume_hello(resumption) : receive_resume_hello(resumption);
+
+    if (!error)
+        error = source ? receive_resume_hello(resumption) : send_resume_hello(resumption);
+    if (error)
+        return error;
+    return resumption_finish(resumption, g_sealed.resume_secret, out_keys) ? -EPROTO : 0;
+}
+
+long sealed_reopen(const struct om_severed *severed)
+{
+    uint8_t role = g_sealed.session.role, random[32];
+    struct resumption resumption;
+    struct session_keys keys;
+    long error = leave_channel() ? g_host.channel_reconnect(severed) : -EPROTO;
+
+    g_sealed.reason[0] = 0;
+    if (error)
+        return fail(error == -EAGAIN || error > 0 ? -EIO : error, "the connection broke",
+                    error == -ECONNREFUSED ? "the other side is gone" : "there is no other one");
+    __atomic_store_n(&g_sealed.broken, false, __ATOMIC_SEQ_CST);
+    g_host.channel_limits(severed->side == OM_SEVERED_WITHDRAWN, HANDSHAKE_TIMEOUT_ms);
+    if (role == ROLE_SOURCE)
+        g_sealed.attempt++;
+    random_bytes(random, sizeof(random));
+    resumption_create(&resumption, role, g_sealed.handshake.mine.session, g_sealed.attempt, random);
+    error = exchange_resume_hellos(&resumption, &keys);
+    if (error)
+        return -EAGAIN;
+    g_sealed.attempt_heard = resumption.attempt;
+    take_keys(role, &keys);
+    return 0;
+}
+
+void sealed_resumed(void)
+{
+    g_sealed.attempt = g_sealed.attempt_heard;
+    g_host.channel_limits(0, 0);
 }
 
 void sealed_close(void)
 {
     g_sealed.open = false;
+    memset(g_sealed.resume_secret, 0, sizeof(g_sealed.resume_secret));
     for (uint32_t i = 0; i < STREAM_COUNT; i++) {
         record_stream_wipe(&g_sealed.pipes[i].out);
         record_stream_wipe(&g_sealed.pipes[i].in);
@@ -211,8 +344,9 @@ long sealed_send(uint32_t stream, uint8_t type, uint32_t round, size_t length)
     struct pipe *pipe = &g_sealed.pipes[stream];
     int size = step(stream, type, true);
 
-    if (!size)
-        size = record_seal(&pipe->out, type, round, pipe->frame_out, length);
+    if (size)
+        return fail_protocol(size);
+    size = record_seal(&pipe->out, type, round, pipe->frame_out, length);
     return size < 0 ? fail_protocol(size) : send_bytes(stream, pipe->frame_out, (size_t)size);
 }
 
@@ -228,7 +362,7 @@ long sealed_receive(uint32_t stream, struct message *out)
         return error;
     result = record_peek(&pipe->in, pipe->frame_in, &length);
     if (result)
-        return fail_protocol(result);
+        return fail_record(result);
     error = receive_bytes(stream, pipe->frame_in + RECORD_HEADER_SIZE, length + RECORD_TAG_SIZE);
     if (error)
         return error;
@@ -236,13 +370,20 @@ long sealed_receive(uint32_t stream, struct message *out)
     memcpy(pipe->digest_before, pipe->in.digest, sizeof(pipe->digest_before));
     result = record_open(&pipe->in, pipe->frame_in, RECORD_HEADER_SIZE + length + RECORD_TAG_SIZE,
                          &header);
-    if (!result)
-        result = step(stream, header.type, false);
+    if (result)
+        return fail_record(result);
+    result = step(stream, header.type, false);
     if (result)
         return fail_protocol(result);
     *out = (struct message){header.type, header.round, pipe->frame_in + RECORD_HEADER_SIZE,
                             header.body_length};
     return 0;
+}
+
+void sealed_acknowledge(const char *text)
+{
+    g_host.channel_limits(0, GIVE_UP_ms);
+    (void)sealed_send(STREAM_BULK, MESSAGE_ABORT, 0, encode_text(sealed_body(STREAM_BULK), text));
 }
 
 void sealed_give_up(uint8_t type, const char *text)

@@ -25,17 +25,35 @@ const struct handshake *sealed_handshake(void);
 /* No thread uses the channel any more: forgets the keys. */
 void sealed_close(void);
 
+/* Did the channel break by what the network or the hosts did?  Then whoever uses it comes back, and
+ * the session can go on over another one. */
+bool sealed_sever(void);
+/* No other thread uses the channel.  Waits for new connections to the same peer, and makes the keys
+ * for them.  0; -EAGAIN: what came was no use, others may come; -errno: none will.  The first
+ * record that opens is the proof that it is the peer. */
+long sealed_reopen(const struct om_severed *severed);
+/* The destination has heard the source say RESUME: no earlier attempt counts any more. */
+void sealed_resumed(void);
+/* Destination: START will not be taken any more, and whoever resumes is told so.  False: there was
+ * nothing to withdraw from. */
+bool sealed_withdraw(void);
+bool sealed_broken(void); /* the channel, by what came over it or did not */
+/* An error of this side, that another channel does not mend. */
+void sealed_doom(void);
+
 /* Where the body of the next message on this stream is to be written: RECORD_BODY_MAX bytes. */
 uint8_t *sealed_body(uint32_t stream);
 /* Sends what was written there.  0 or -errno. */
 long sealed_send(uint32_t stream, uint8_t type, uint32_t round, size_t length);
 /* Waits for the next message.  0 or -errno: -ECONNRESET when the peer is gone. */
 long sealed_receive(uint32_t stream, struct message *out);
+/* Says why this side ended the session, and does not wait: the peer said so first. */
+void sealed_acknowledge(const char *text);
 /* Says why this side ends the session (MESSAGE_ABORT, MESSAGE_REFUSE), if it can still be said, and
  * waits a little for the peer to read it. */
 void sealed_give_up(uint8_t type, const char *text);
-/* Something failed on this side: nothing but ABORT is said any more, and sealed_committed() does
- * not change again. */
+/* Something failed on this side, for good: nothing but ABORT is said any more, and
+ * sealed_committed() does not change again. */
 void sealed_fail(void);
 /* A message is waiting, or the peer is gone. */
 bool sealed_pending(uint32_t stream);

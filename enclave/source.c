@@ -415,6 +415,30 @@ long source_send_list(void)
     return error;
 }
 
+void source_relist(void)
+{
+    pageset_clear(&g_source.listed);
+    for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
+        g_source.batches[i].count = g_source.batches[i].contents = 0;
+    g_source.push_at = 0;
+}
+
+long source_list_again(const uint8_t *body, size_t length)
+{
+    uint32_t count;
+
+    if (decode_ranges(body, length, g_source.ranges, RANGES_PER_RECORD_MAX, &count))
+        return -EPROTO;
+    for (uint32_t i = 0; i < count; i++) {
+        const struct message_range *range = &g_source.ranges[i];
+
+        if (range->first_page + range->count > PROGRAM_END >> OM_PAGE_SHIFT)
+            return -EPROTO;
+        pageset_add_range(&g_source.listed, range->first_page, range->first_page + range->count);
+    }
+    return 0;
+}
+
 /* ---- listed pages; the program is stopped ---- */
 
 /* Whoever takes the page off the list sends it; so it is sent once. */

@@ -2,6 +2,9 @@
 /*
  * The streams of a move.  Nothing here understands what is sent: it is sealed.  Sockets block, with
  * a short time limit, after which cancellation and lack of progress are looked at.
+ *
+ * When they break the enclave may ask for others.  Those come from the daemon (channel_offer): it
+ * knows how to reach the other one, and this process does not.
  */
 #include "host/channel.h"
 
@@ -9,6 +12,8 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
@@ -23,6 +28,15 @@ static struct {
     int fd[OM_STREAM_COUNT];
     volatile uint32_t cancellable, stall_ms;
 } g_channel = {.fd = {-1, -1}};
+
+static struct {
+    pthread_mutex_t lock; /* also of closing g_channel.fd */
+    pthread_cond_t change;
+    int fd[OM_STREAM_COUNT]; /* offered; -1: none */
+    long orphaned;           /* 0, or why there will be none */
+    uint32_t limit_ms;
+    void (*severed)(const struct om_severed *severed);
+} g_next = {.lock = PTHREAD_MUTEX_INITIALIZER, .change = PTHREAD_COND_INITIALIZER, .fd = {-1, -1}};
 
 void channel_open(uint32_t stream, int fd)
 {
@@ -56,13 +70,59 @@ bool channel_addresses(struct sockaddr_storage *out_here, struct sockaddr_storag
     return getpeername(fd, (struct sockaddr *)out_there, &other) == 0;
 }
 
-void channel_close_all(void)
+/* The lock is held. */
+static void close_both(int fd[OM_STREAM_COUNT])
 {
     for (uint32_t i = 0; i < OM_STREAM_COUNT; i++) {
-        if (g_channel.fd[i] >= 0)
-            close(g_channel.fd[i]);
-        g_channel.fd[i] = -1;
+        if (fd[i] >= 0)
+            close(fd[i]);
+        fd[i] = -1;
     }
+}
+
+void channel_close_all(void)
+{
+    pthread_mutex_lock(&g_next.lock);
+    close_both(g_channel.fd);
+    close_both(g_next.fd);
+    if (!g_next.orphaned)
+        g_next.orphaned = -ECONNREFUSED; /* The move is over: nothing is offered to it any more. */
+    pthread_mutex_unlock(&g_next.lock);
+}
+
+void channel_begin(uint32_t limit_ms, void (*severed)(const struct om_severed *severed))
+{
+    pthread_mutex_lock(&g_next.lock);
+    close_both(g_next.fd);
+    g_next.orphaned = 0;
+    g_next.limit_ms = limit_ms;
+    g_next.severed = severed;
+    pthread_mutex_unlock(&g_next.lock);
+}
+
+void channel_offer(const int fds[OM_STREAM_COUNT])
+{
+    pthread_mutex_lock(&g_next.lock);
+    close_both(g_next.fd);
+    for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
+        g_next.fd[i] = fds[i];
+    if (g_next.orphaned)
+        close_both(g_next.fd);
+    /* The other side has given the present ones up, and this one may not have noticed. */
+    for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
+        if (g_channel.fd[i] >= 0)
+            shutdown(g_channel.fd[i], SHUT_RDWR);
+    pthread_cond_broadcast(&g_next.change);
+    pthread_mutex_unlock(&g_next.lock);
+}
+
+void channel_orphan(long error)
+{
+    pthread_mutex_lock(&g_next.lock);
+    if (!g_next.orphaned)
+        g_next.orphaned = error;
+    pthread_cond_broadcast(&g_next.change);
+    pthread_mutex_unlock(&g_next.lock);
 }
 
 void host_channel_limits(uint32_t cancellable, uint32_t stall_ms)
@@ -73,9 +133,49 @@ void host_channel_limits(uint32_t cancellable, uint32_t stall_ms)
 
 void host_channel_shutdown(void)
 {
+    pthread_mutex_lock(&g_next.lock);
     for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
         if (g_channel.fd[i] >= 0)
             shutdown(g_channel.fd[i], SHUT_RDWR);
+    pthread_mutex_unlock(&g_next.lock);
+}
+
+/* 0 when there is an offer.  The lock is held. */
+static long wait_for_offer(bool limited)
+{
+    struct timespec until;
+    int error = 0;
+
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += g_next.limit_ms / 1000;
+    while (g_next.fd[0] < 0 && !g_next.orphaned && error != ETIMEDOUT)
+        error = limited ? pthread_cond_timedwait(&g_next.change, &g_next.lock, &until)
+                        : pthread_cond_wait(&g_next.change, &g_next.lock);
+    if (g_next.fd[0] >= 0)
+        return 0;
+    return g_next.orphaned ? g_next.orphaned : -ETIMEDOUT;
+}
+
+long host_channel_reconnect(const struct om_severed *severed)
+{
+    int fds[OM_STREAM_COUNT];
+    long error;
+
+    pthread_mutex_lock(&g_next.lock);
+    close_both(g_channel.fd);
+    pthread_mutex_unlock(&g_next.lock);
+    g_next.severed(severed);
+    pthread_mutex_lock(&g_next.lock);
+    error = wait_for_offer(severed->side == OM_SEVERED_WITHDRAWN);
+    for (uint32_t i = 0; i < OM_STREAM_COUNT; i++) {
+        fds[i] = g_next.fd[i];
+        g_next.fd[i] = -1;
+    }
+    /* Under the lock: the next offer has to find them. */
+    for (uint32_t i = 0; i < OM_STREAM_COUNT && !error; i++)
+        channel_open(i, fds[i]);
+    pthread_mutex_unlock(&g_next.lock);
+    return error;
 }
 
 static uint64_t now_ms(void)

@@ -132,6 +132,21 @@ static void on_rule(const struct om_rule *rule)
     pthread_mutex_unlock(&g_link.lock);
 }
 
+/* On a thread of the move. */
+static void on_severed(const struct om_severed *severed)
+{
+    static const char *const sides[] = {"source", "running", "withdrawn"};
+    char areas[OM_SEVERED_AREAS_MAX], reason[OM_PEER_MAX];
+
+    if (severed->side >= OM_SEVERED_SIDE_COUNT)
+        return;
+    snprintf(areas, sizeof(areas), "%s", severed->areas);
+    snprintf(reason, sizeof(reason), "%s", severed->reason);
+    post(json_pack("{s:s, s:s, s:I, s:s, s:s}", "event", "severed", "side", sides[severed->side],
+                   "missing_pages", (json_int_t)severed->missing_pages, "areas", areas, "reason",
+                   reason));
+}
+
 /* On a thread of the move, once. */
 static void on_done(const struct om_move_report *report)
 {
@@ -190,7 +205,7 @@ static bool take_sockets(int out_fds[OM_STREAM_COUNT])
 
 static void start_move(const json_t *order, bool destination)
 {
-    static const struct move_callbacks callbacks = {on_progress, on_rule, on_done};
+    static const struct move_callbacks callbacks = {on_progress, on_rule, on_severed, on_done};
     const int mode = mode_parse(line_text(order, "mode", "hybrid"));
     const int tracker = tracker_parse(line_text(order, "tracker", "kernel"));
     const int connections = connections_parse(line_text(order, "connections", "move"));
@@ -202,6 +217,7 @@ static void start_move(const json_t *order, bool destination)
         .check_only = line_flag(order, "check_only"),
         .max_downtime_us = (uint64_t)line_number(order, "max_downtime_us", 20000),
         .deadline_us = (uint64_t)line_number(order, "deadline_us", 0),
+        .reconnect_ms = (uint32_t)line_number(order, "reconnect_ms", 600000),
         .session = strtoull(line_text(order, "session", "0"), NULL, 16),
     };
     struct om_move_report report = {.result = OM_RESULT_REFUSED, .phase_reached = OM_PHASE_NONE};
@@ -229,6 +245,16 @@ static void start_move(const json_t *order, bool destination)
     snprintf(report.reason, sizeof(report.reason), "the host process cannot start a move: %s",
              strerror(-error));
     on_done(&report);
+}
+
+static void resume_move(void)
+{
+    int fds[OM_STREAM_COUNT];
+
+    if (take_sockets(fds))
+        enclave_resume(fds);
+    else
+        post_failure("bad_order", "the sockets to resume with did not come");
 }
 
 void control_own_service(const struct om_service *service, bool own)
@@ -267,6 +293,10 @@ static void obey(const char *line, size_t length)
         start_move(order, false);
     else if (!strcmp(type, "move_in"))
         start_move(order, true);
+    else if (!strcmp(type, "resume"))
+        resume_move();
+    else if (!strcmp(type, "gone"))
+        enclave_orphan(-ECONNREFUSED);
     else if (!strcmp(type, "cancel"))
         enclave_cancel();
     else if (!strcmp(type, "inspect"))
@@ -285,6 +315,7 @@ static void link_lost(void)
     close(g_link.fd);
     g_link.fd = -1;
     line_writer_free(&g_link.writer);
+    enclave_orphan(-ENOTCONN); /* New connections come from the daemon. */
     if (g_link.role != ROLE_IDLE)
         enclave_cancel();
     else if (!g_link.program_here)

@@ -44,6 +44,7 @@ struct move_options {
     uint64_t max_downtime_us;
     uint64_t deadline_us; /* 0: none */
     uint64_t session;
+    uint32_t reconnect_ms;    /* how long a destination that never started answers the source */
     char peer[OM_PEER_MAX];   /* address of the other host, for the policy */
     int fds[OM_STREAM_COUNT]; /* connected sockets, given away: closed when the move ends */
 };
@@ -52,7 +53,8 @@ struct move_options {
  */
 struct move_callbacks {
     void (*progress)(const struct om_progress *progress);
-    void (*rule)(const struct om_rule *rule); /* of a policy, when it was judged */
+    void (*rule)(const struct om_rule *rule);          /* of a policy, when it was judged */
+    void (*severed)(const struct om_severed *severed); /* new sockets are needed */
     void (*done)(const struct om_move_report *report);
 };
 
@@ -61,6 +63,9 @@ struct move_callbacks {
  * Destination: progress with OM_PHASE_POSTCOPY means that the program runs here now. */
 int enclave_move_out(const struct move_options *options, const struct move_callbacks *callbacks);
 int enclave_move_in(const struct move_options *options, const struct move_callbacks *callbacks);
+/* New sockets for the move under way, given away; or there will be none, with a negative errno. */
+void enclave_resume(const int fds[OM_STREAM_COUNT]);
+void enclave_orphan(long error);
 void enclave_cancel(void); /* asks the move under way to give up; too late after the commit point */
 
 void enclave_inspect(struct ecall_inspect *out);

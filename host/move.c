@@ -94,6 +94,7 @@ static int begin(const struct move_options *options, const struct move_callbacks
     g_move.callbacks = *callbacks;
     g_move.hold_phase = getenv("OPTMIG_TEST_HOLD");
     g_move.hold_file = getenv("OPTMIG_TEST_HOLD_FILE");
+    channel_begin(options->reconnect_ms, callbacks->severed);
     for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
         channel_open(i, options->fds[i]);
     if (pthread_create(&mover, NULL, mover_thread, NULL)) {
@@ -113,6 +114,16 @@ int enclave_move_out(const struct move_options *options, const struct move_callb
 int enclave_move_in(const struct move_options *options, const struct move_callbacks *callbacks)
 {
     return begin(options, callbacks, ECALL_move_in);
+}
+
+void enclave_resume(const int fds[OM_STREAM_COUNT])
+{
+    channel_offer(fds);
+}
+
+void enclave_orphan(long error)
+{
+    channel_orphan(error);
 }
 
 void host_rule(const struct om_rule *rule)

@@ -33,7 +33,8 @@ static struct {
     int ours, theirs;
     pid_t pid; /* 0: none has been started, or it has all it needs */
     uint32_t connections;
-} g_relay = {-1, -1, 0, 0};
+    struct sockaddr_storage here, there; /* of the move */
+} g_relay = {.ours = -1, .theirs = -1};
 
 static socklen_t address_length(const struct sockaddr_storage *address)
 {
@@ -147,9 +148,10 @@ long host_relay_begin(uint16_t *out_port)
     int error;
 
     host_relay_end();
-    if (g_relay.ours < 0 || !channel_addresses(&message.address, NULL))
+    if (g_relay.ours < 0 || !channel_addresses(&g_relay.here, &g_relay.there))
         return -EAFNOSUPPORT;
     clear_line();
+    message.address = g_relay.here;
     set_port(&message.address, 0);
     error = spawn();
     if (error)
@@ -212,16 +214,15 @@ static long go(void)
 long host_relay_keep(const struct om_relayed *sockets, uint32_t count)
 {
     struct relay_message message = {0};
-    struct sockaddr_storage here, there;
 
-    if (!g_relay.pid || !channel_addresses(&here, &there))
+    if (!g_relay.pid)
         return -ENOTCONN;
     for (uint32_t i = 0; i < count; i++) {
         message.kind = sockets[i].listens ? RELAY_LISTENER : RELAY_CONNECTION;
         memcpy(message.token, sockets[i].token, sizeof(message.token));
-        message.address = there;
+        message.address = g_relay.there;
         if (sockets[i].listens) {
-            if (is_here(&here, &there))
+            if (is_here(&g_relay.here, &g_relay.there))
                 continue;
             set_port(&message.address, port_of(sockets[i].fd));
         }

@@ -14,7 +14,8 @@ static const char *const g_connections[] = {
 };
 static const char *const g_phases[] = {"none",       "prepare",  "precopy",
                                        "switchover", "postcopy", "done"};
-static const char *const g_results[] = {"moved", "refused", NULL, "failed", "lost", "movable"};
+static const char *const g_results[] = {"moved", "refused", NULL,      "failed",
+                                        "lost",  "movable", "in doubt"};
 static const char *const g_levels[] = {"error", "warn", "info", "debug"};
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -146,6 +147,8 @@ json_t *report_to_json(const struct om_move_report *report)
         set_count(object, "slow_thread", report->slow_thread);
         set_count(object, "slow_pc", report->slow_pc);
     }
+    if (report->resumed)
+        set_count(object, "resumed", report->resumed);
     if (report->audited)
         set_count(object, "audit_missed", report->audit_missed);
     set_count(object, "switchover_pages", report->switchover_pages);

@@ -8,6 +8,8 @@
  *     hands it to the sender, to another session, or to nobody, invents records, cuts
  *   - the record layer: a record counts only with this session's key, from the other side, and with
  *     the next counter; anything else is a failure of the side that reads it
+ *   - when the channel broke after START there is another one between the same two, with new keys,
+ *     and nothing of the old one is under way any more; that may break too
  *   - either side fails (time out, cancelled, its daemon gone), or its host process is killed
  *   - the source's host begins another move, to a second destination, as often as the runtime lets it
  * Budgets keep it finite (EXTRAS, FAILS, TRICKS, below).  What has to hold is in check() and over().
@@ -25,6 +27,9 @@
 #endif
 #ifndef FAILS
 #define FAILS 1 /* failures without a cause in the network */
+#endif
+#ifndef RESUMES
+#define RESUMES 1 /* channels that may break again */
 #endif
 #ifndef TRICKS
 #define TRICKS 2 /* of the network, beside cutting */
@@ -47,6 +52,9 @@ mtype = {
 
 mtype state[3] = S_NEW;
 bool may_run[3], asked[3], alive[3];
+bool attached[3]; /* to the present channel: who waits for another one is not */
+byte epoch;       /* of the channel, in this session: each has keys of its own */
+byte used[3];     /* counters that were sealed with these keys */
 byte session = 1; /* of the source; its number is also its destination's */
 byte sent[3], got[3], extras[3]; /* counters of the bulk stream */
 bool start_sent;  /* in this session */
@@ -62,7 +70,7 @@ chan urgent_to_source = [1] of { mtype };
 
 /* A record that the enemy keeps. */
 mtype kept_type;
-byte kept_counter, kept_session;
+byte kept_counter, kept_session, kept_epoch;
 bool kept_from_source;
 
 hidden byte senders_of[64]; /* constant: 1 source, 2 destination, 3 both */
@@ -78,8 +86,11 @@ hidden mtype to_state, action;
     ((senders_of[event] & 1 && IS_SOURCE(who)) || (senders_of[event] & 2 && IS_DESTINATION(who)))
 #define OVER(who)                                                                                  \
     (state[who] == S_ENDED || state[who] == S_FAILED || state[who] == S_LOST ||                    \
-     state[who] == S_DONE)
-#define READS(who) (alive[who] && state[who] != S_ENDED && state[who] != S_FAILED && state[who] != S_LOST)
+     state[who] == S_DONE || state[who] == S_WITHDRAWN && !attached[who])
+#define WAITS(who) (state[who] == S_SEVERED || state[who] == S_WITHDRAWN)
+#define READS(who)                                                                                 \
+    (alive[who] && attached[who] && state[who] != S_ENDED && state[who] != S_FAILED &&             \
+     state[who] != S_LOST)
 #define RUNS(who)  (alive[who] && may_run[who])
 
 /* ---- what has to hold, always ---- */
@@ -95,11 +106,11 @@ inline check() {
 
 /* ... and when nothing more can happen. */
 inline over() {
+    /* Messages get through again: nobody runs it only if a host was killed. */
 #ifdef NEVER_LOST
-    assert(RUNS(0) || RUNS(1) || RUNS(2) || kills > 0);
+    assert(RUNS(0) || RUNS(1) || RUNS(2));
 #endif
-    /* Nobody runs it only if a host was killed, or the network or a failure came between. */
-    assert(RUNS(0) || RUNS(1) || RUNS(2) || kills > 0 || cut || tricks > 0 || fails > 0);
+    assert(RUNS(0) || RUNS(1) || RUNS(2) || kills > 0);
     /* Messages get through: a move that was begun comes to an end, for both. */
     if
     :: !cut && !kills && !tricks && !fails -> assert(OVER(0) && OVER(session))
@@ -119,6 +130,11 @@ inline apply(who) {
         fi
     :: action == A_KEEP || action == A_TAKE_BACK -> may_run[who] = IS_SOURCE(who)
     :: action == A_ASK -> asked[who] = true
+    :: else
+    fi;
+    if
+    :: to_state != state[who] && (to_state == S_SEVERED || to_state == S_WITHDRAWN) ->
+        attached[who] = false
     :: else
     fi;
     state[who] = to_state;
@@ -149,22 +165,36 @@ inline receive() {
     if
     :: event != M_FAIL &&
        (to_state == 0 || action == A_ANSWER && !asked[who] ||
+        event != M_URGENT_PAGES && !MAY_SEND(1 - IS_DESTINATION(who), event)) &&
+       WAITS(who) -> event = M_FAIL
+    :: event != M_FAIL && !WAITS(who) &&
+       (to_state == 0 || action == A_ANSWER && !asked[who] ||
         event != M_URGENT_PAGES && !MAY_SEND(1 - IS_DESTINATION(who), event)) ->
         event = M_FAIL;
         find()
     :: else
     fi;
     if
-    :: to_state != 0 -> apply(who)
-    :: else
+    :: event == M_FAIL && WAITS(who) -> attached[who] = false; got[who] = 0 /* and waits on */
+    :: else ->
+        if
+        :: to_state != 0 -> apply(who)
+        :: else
+        fi
     fi
 }
+
+#ifdef SAME_KEYS /* what is wrong: another channel with the keys of the first */
+#define SAME_CHANNEL true
+#else
+#define SAME_CHANNEL (its_epoch == epoch)
+#endif
 
 /* The record layer: this session's key, from the other side, the next counter; else a failure. */
 inline open_record() {
     if
     :: its_session == (IS_SOURCE(who) -> session : who) && from_source == IS_DESTINATION(who) &&
-       counter == got[who] -> got[who]++
+       SAME_CHANNEL && counter == got[who] -> got[who]++
     :: else -> event = M_FAIL
     fi
 }
@@ -182,13 +212,21 @@ inline open_record() {
 /* A row that this side may take by sending, as an option. */
 #define SEND(which, bulk, urgent, role, from, what, next_state, does)                              \
     :: alive[which] && IS_##role(which) && state[which] == S_##from &&                             \
-       ALLOWED(which, what, does) && (LEADS_ON(from, next_state) || extras[which] < EXTRAS) &&     \
+       ALLOWED(which, what, does) && (M_##what != M_RESUME || attached[which]) &&                  \
+       (LEADS_ON(from, next_state) || extras[which] < EXTRAS ||                                    \
+        M_##what == M_ABORT && attached[which]) &&                                                 \
        ROOM(bulk, urgent, what) ->                                                                 \
        d_step { who = which; to_state = S_##next_state; action = A_##does; event = M_##what }
 
+/* No counter is sealed twice with one key. */
+inline use_nonce() {
+    assert(sent[who] >= used[who]);
+    used[who] = sent[who] + 1
+}
+
 inline send_one() {
     if
-    :: to_state == state[who] -> extras[who]++
+    :: to_state == state[who] && event != M_ABORT -> extras[who]++
     :: else
     fi;
     apply(who);
@@ -197,25 +235,27 @@ inline send_one() {
     :: !cut && event == M_REQUEST -> urgent_to_source!event
     :: !cut && event == M_URGENT_PAGES -> urgent_to_destination!event
     :: !cut && event != M_REQUEST && event != M_URGENT_PAGES && IS_SOURCE(who) ->
-        to_destination!event, sent[who]; sent[who]++
+        use_nonce(); to_destination!event, sent[who]; sent[who]++
     :: !cut && event != M_REQUEST && event != M_URGENT_PAGES && IS_DESTINATION(who) ->
-        to_source!event, sent[who]; sent[who]++
+        use_nonce(); to_source!event, sent[who]; sent[who]++
     fi
 }
 
 inline keep(from) {
     tricks++;
     kept_session = session;
+    kept_epoch = epoch;
     kept_from_source = from
 }
 
 inline take_kept() {
     event = kept_type; counter = kept_counter; its_session = kept_session; from_source = kept_from_source;
-    kept_type = 0; kept_counter = 0; kept_session = 0; kept_from_source = false
+    its_epoch = kept_epoch;
+    kept_type = 0; kept_counter = 0; kept_session = 0; kept_epoch = 0; kept_from_source = false
 }
 
 inline clear() {
-    who = 0; event = 0; counter = 0; its_session = 0; from_source = false
+    who = 0; event = 0; counter = 0; its_session = 0; its_epoch = 0; from_source = false
 }
 
 /* ---- what was under way is gone ---- */
@@ -243,6 +283,35 @@ inline drain() {
     lose_urgent(urgent_to_source)
 }
 
+/* ---- another channel ---- */
+
+#define MAY_RECONNECT                                                                              \
+    (alive[0] && alive[session] && state[0] == S_SEVERED && !attached[0] &&                        \
+     (epoch < RESUMES || quiet) && !OVER_FOR_GOOD(session))
+/* It needs the source no more, or has given up. */
+#define OVER_FOR_GOOD(which)                                                                       \
+    (state[which] == S_DONE || state[which] == S_ENDED || state[which] == S_FAILED || state[which] == S_LOST)
+
+/* A destination that had not noticed does now. */
+inline reconnect() {
+    who = session;
+    event = M_FAIL;
+    if
+    :: !WAITS(session) -> find(); apply(who)
+    :: else
+    fi;
+    assert(WAITS(session));
+    drain();
+    cut = false;
+    epoch++;
+    attached[0] = true; attached[session] = true;
+    sent[0] = 0; sent[session] = 0; got[0] = 0; got[session] = 0;
+#ifndef SAME_KEYS
+    used[0] = 0; used[session] = 0;
+#endif
+    clear()
+}
+
 /* ---- the host of the source begins again ---- */
 
 #ifdef FORGETFUL /* a runtime that takes any order */
@@ -258,6 +327,9 @@ inline begin_again() {
     asked[0] = false;
     start_sent = false;
     cut = false;
+    epoch = 0;
+    attached[0] = true;
+    used[0] = 0;
     sent[0] = 0;
     got[0] = 0;
     extras[0] = 0;
@@ -268,6 +340,8 @@ inline begin_again() {
 /* ---- all of it ---- */
 
 #define FALLIBLE(who) (READS(who) && state[who] != S_DONE && who <= session)
+/* The daemon there says that nobody waits for this session. */
+#define GONE(who, other) (alive[who] && state[who] == S_SEVERED && (!alive[other] || OVER_FOR_GOOD(other)))
 /* The connection broke, a host was killed, or the other side has ended and all that it said before
  * was read (sealed_give_up waits for that). */
 #define NOTICES(who)                                                                               \
@@ -276,7 +350,7 @@ inline begin_again() {
      IS_DESTINATION(who) && OVER(0) && len(to_destination) == 0)
 
 init {
-    byte who, counter, its_session;
+    byte who, counter, its_session, its_epoch;
     mtype event;
     bool from_source;
 
@@ -285,6 +359,7 @@ init {
 #include "../protocol/messages.def"
 #undef MESSAGE
         alive[0] = true; alive[1] = true; alive[2] = true;
+        attached[0] = true; attached[1] = true; attached[2] = true;
         may_run[0] = true
     }
     do
@@ -303,10 +378,10 @@ init {
         /* the next record of its stream, when it is its turn */
         :: READS(session) && nempty(to_destination) -> d_step {
                 to_destination?event, counter;
-                who = session; its_session = session; from_source = true; open_record() }
+                who = session; its_session = session; its_epoch = epoch; from_source = true; open_record() }
         :: READS(0) && nempty(to_source) -> d_step {
                 to_source?event, counter;
-                who = 0; its_session = session; from_source = false; open_record() }
+                who = 0; its_session = session; its_epoch = epoch; from_source = false; open_record() }
         :: READS(session) && nempty(urgent_to_destination) -> d_step {
                 urgent_to_destination?event; who = session }
         :: READS(0) && nempty(urgent_to_source) -> d_step { urgent_to_source?event; who = 0 }
@@ -329,6 +404,10 @@ init {
         fi;
         d_step { receive(); clear() }
     }
+
+    :: MAY_RECONNECT -> d_step { reconnect() }
+    :: GONE(0, session) -> d_step { who = 0; event = M_FAIL; find(); apply(who); clear() }
+    :: GONE(session, 0) -> d_step { who = session; event = M_FAIL; find(); apply(who); clear() }
 
     /* the enemy keeps a record (so it may be lost), or a copy of it */
     :: !quiet && tricks < TRICKS && nempty(to_destination) -> d_step {

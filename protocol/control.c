@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bodies of fixed form: PREPARE, START, STARTED.
+ * Bodies of fixed form: PREPARE, START, STARTED, RESUMED.
  */
 #include "protocol/bodies.h"
 #include "protocol/protocol.h"
 #include "protocol/text.h"
 
-enum { PREPARE_SIZE = 104, START_SIZE = 80, STARTED_SIZE = 40, MODE_MAX = 3 };
+enum { PREPARE_SIZE = 104, START_SIZE = 80, STARTED_SIZE = 40, RESUMED_SIZE = 16, MODE_MAX = 3 };
 
 _Static_assert(PREPARE_SIZE + DESCRIPTION_MAX_bytes <= RECORD_BODY_MAX, "a description fits");
 
@@ -136,5 +136,28 @@ int decode_started(const uint8_t *body, size_t length, struct message_started *o
     out->threads_us = wire_take_u64(&w);
     out->drop_us = wire_take_u64(&w);
     out->realtime_ns = wire_take_u64(&w);
+    return PROTOCOL_OK;
+}
+
+size_t encode_resumed(uint8_t *body, const struct message_resumed *m)
+{
+    struct wire w = wire_writer(body, RESUMED_SIZE);
+    wire_put_u64(&w, m->missing_pages);
+    wire_put_u64(&w, m->resume_us);
+    return w.at;
+}
+
+int decode_resumed(const uint8_t *body, size_t length, struct message_resumed *out)
+{
+    struct wire w = wire_reader(body, length);
+    memset(out, 0, sizeof *out);
+    if (length != RESUMED_SIZE)
+        return PROTOCOL_LENGTH;
+    out->missing_pages = wire_take_u64(&w);
+    out->resume_us = wire_take_u64(&w);
+    if (out->missing_pages > g_end_of_movable_pages - g_first_movable_page) {
+        memset(out, 0, sizeof *out);
+        return PROTOCOL_FIELD;
+    }
     return PROTOCOL_OK;
 }

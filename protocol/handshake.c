@@ -3,8 +3,7 @@
  * The handshake: one hello each way, in clear, then keys.
  *
  *   transcript = SHA-256("optmig transcript" || source's hello || destination's hello)
- *   prk        = HKDF-Extract(salt: transcript, X25519 shared secret)
- *   key        = HKDF-Expand(prk, "optmig key" || role of the sender || stream)
+ *   keys       from the transcript and the X25519 shared secret (keys.c)
  *
  *   report data = SHA-256("optmig report 1" || role || transcript) and the same with 2
  *
@@ -13,6 +12,7 @@
  * and to the role of who shows it.  Who stands between two sides has another transcript with each.
  */
 #include "protocol/crypto.h"
+#include "protocol/keys.h"
 #include "protocol/protocol.h"
 #include "protocol/wire.h"
 
@@ -175,32 +175,6 @@ static void make_transcript(struct handshake *h)
     br_sha256_out(&sha, h->transcript);
 }
 
-static void derive(const br_hkdf_context *prk, const char label[16], uint8_t role, uint8_t stream,
-                   uint8_t out[32])
-{
-    br_hkdf_context hkdf = *prk;
-    uint8_t info[18];
-    struct wire w = wire_writer(info, sizeof info);
-    wire_put_bytes(&w, label, 16);
-    wire_put_u8(&w, role);
-    wire_put_u8(&w, stream);
-    br_hkdf_produce(&hkdf, info, sizeof info, out, 32);
-    wipe(&hkdf, sizeof hkdf);
-}
-
-static void derive_keys(const struct handshake *h, struct session_keys *out)
-{
-    br_hkdf_context prk;
-    br_hkdf_init(&prk, &br_sha256_vtable, h->transcript, sizeof h->transcript);
-    br_hkdf_inject(&prk, h->shared, sizeof h->shared);
-    br_hkdf_flip(&prk);
-    for (uint8_t role = ROLE_SOURCE; role <= ROLE_DESTINATION; role++)
-        for (uint8_t stream = 0; stream < STREAM_COUNT; stream++)
-            derive(&prk, "optmig key     ", role, stream, out->key[role][stream]);
-    derive(&prk, "optmig session ", 0, 0, out->session_digest);
-    wipe(&prk, sizeof prk);
-}
-
 int handshake_finish(struct handshake *h, struct session_keys *out_keys)
 {
     static const uint8_t zero[32];
@@ -218,7 +192,7 @@ int handshake_finish(struct handshake *h, struct session_keys *out_keys)
         error = PROTOCOL_KEY;
         goto out;
     }
-    derive_keys(h, out_keys);
+    keys_derive(h->transcript, h->shared, out_keys);
 out:
     wipe(h->secret_key, sizeof h->secret_key);
     wipe(h->shared, sizeof h->shared);

@@ -46,6 +46,7 @@ enum {
     RULE_TEXT_MAX_bytes = 255,
     RULES_MAX_bytes = RULES_MAX * (4 + 3 * RULE_TEXT_MAX_bytes),
     HANDSHAKE_TIMEOUT_ms = 10000,
+    RESUME_HELLO_bytes = 56,
 };
 
 /* The messages, their senders and streams stand in messages.def. */
@@ -65,7 +66,7 @@ enum page_flag {
 };
 
 /* Lists of ranges, areas and requested pages: u32 count, u32 zero, then the entries. */
-struct message_range {          /* HUGE, DROP, LIST; 16 bytes on the wire */
+struct message_range {          /* HUGE, DROP, LIST, MISSING; 16 bytes on the wire */
     uint64_t first_page, count; /* page numbers: address >> 12 */
 };
 
@@ -103,6 +104,11 @@ struct message_started { /* fields in this order; 40 bytes */
     uint64_t realtime_ns;
 };
 
+struct message_resumed {    /* fields in this order; 16 bytes */
+    uint64_t missing_pages; /* in all MISSING before it */
+    uint64_t resume_us;     /* as in STARTED */
+};
+
 /* SOURCE_EVIDENCE and DESTINATION_EVIDENCE: u32 lengths of evidence and certificates, u32 number of
  * rules, u32 zero; then evidence, certificates, rules.  The rules are the destination's verdict
  * about the source: u8 passed, u8 lengths of name, found, wanted, then these texts. */
@@ -137,3 +143,11 @@ struct hello {
     uint8_t policy_key[32];
     uint64_t policy_version;
 };
+
+/* ---- hello over a new connection of a session, in clear (resume.c) ----
+ *
+ *   0  4  magic "OMS1"          8  8  session
+ *   4  2  version              16  8  attempt: the source's number of this connection
+ *   6  1  role                 24 32  nonce
+ *   7  1  0
+ */

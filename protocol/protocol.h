@@ -42,6 +42,7 @@ struct handshake {
 struct session_keys {
     uint8_t key[2][2][32]; /* [role of the sender][stream] AES-256 */
     uint8_t session_digest[32];
+    uint8_t resume_secret[32]; /* for the keys of other connections of this session */
 };
 
 /* random: 64 bytes of good randomness (32 nonce, 32 secret key).  The rest of h->mine (runtime,
@@ -60,6 +61,32 @@ int handshake_consume_hello(struct handshake *h, const uint8_t *bytes, size_t le
 int handshake_finish(struct handshake *h, struct session_keys *out_keys);
 /* After handshake_finish: what the report of the side with this role has to be made over. */
 void handshake_report_data(const struct handshake *h, uint8_t role, uint8_t out_report_data[64]);
+
+/* ---- resumption: another connection of a session whose channel broke (resume.c) ---- */
+
+struct resumption {
+    uint8_t role;
+    bool consumed;
+    uint64_t session;
+    uint64_t attempt; /* source: of this one; destination: that of the peer, once consumed */
+    uint64_t
+        last_good; /* destination: of the last connection over which the source proved itself */
+    uint8_t mine[32], theirs[32]; /* nonces */
+};
+
+/* random: 32 bytes.  attempt: source 1, 2, ...; destination that of the last good one, or 0. */
+void resumption_create(struct resumption *r, uint8_t role, uint64_t session, uint64_t attempt,
+                       const uint8_t random[32]);
+/* The source speaks first; the destination answers with the number that it consumed. */
+void resumption_create_hello(const struct resumption *r, uint8_t out[RESUME_HELLO_bytes]);
+/* Once: version, role opposite to ours, same session, not our own hello; a new attempt at the
+ * destination, this one at the source. */
+int resumption_consume_hello(struct resumption *r, const uint8_t bytes[RESUME_HELLO_bytes]);
+/* Both hellos are in: the keys of this connection.  Only who has the session's secret gets the
+ * same ones: the first record that opens is the proof.  All zero after an error; resume_secret
+ * stays the session's. */
+int resumption_finish(const struct resumption *r, const uint8_t resume_secret[32],
+                      struct session_keys *out_keys);
 
 /* ---- records ----
  * A stream's error is final: it is poisoned and its keys are wiped.  A stream may be moved in
@@ -139,6 +166,8 @@ size_t encode_start(uint8_t *body, const struct message_start *m);
 int decode_start(const uint8_t *body, size_t length, struct message_start *out);
 size_t encode_started(uint8_t *body, const struct message_started *m);
 int decode_started(const uint8_t *body, size_t length, struct message_started *out);
+size_t encode_resumed(uint8_t *body, const struct message_resumed *m);
+int decode_resumed(const uint8_t *body, size_t length, struct message_resumed *out);
 /* Evidence of either side.  m->rules are what encode_rule made, one after the other; decoding
  * checks each of them. */
 size_t encode_evidence(uint8_t *body, const struct message_evidence *m);
@@ -182,8 +211,8 @@ int session_send(struct session *s, uint8_t type);
 int session_receive(struct session *s, uint8_t type);
 int session_send_urgent_pages(struct session *s);
 int session_receive_urgent_pages(struct session *s);
-/* The channel broke, time ran out or somebody cancelled: nothing more is received, and nothing but
- * ABORT is sent.  Look at may_run afterwards. */
+/* The channel broke, time ran out or somebody cancelled: nothing more is received over it, and
+ * nothing but ABORT is sent.  Look at may_run afterwards. */
 void session_fail(struct session *s);
 /* START passed, and no ABORT of a destination that did not get it: at the source the program must
  * not run, at the destination it does. */

@@ -365,7 +365,7 @@ def count_bytes(_long):
 @after("swap")
 def swap_pages(_long):
     class Swap(Pages):
-        result, reason = {"lost"}, "broken|lost|does not run"
+        result = {"moved"}
         held = None
 
         def pages(self, record):
@@ -386,7 +386,7 @@ def graft_pages(_long):
     """The contents of one record of pages under the head of another one."""
 
     class Graft(Pages):
-        result, reason = {"lost"}, "broken|lost|does not run"
+        result = {"moved"}
         kept = None
 
         def pages(self, record):
@@ -404,7 +404,7 @@ def graft_pages(_long):
 @after("flip")
 def flip_pages(_long):
     class Flip(Pages):
-        result, reason = {"lost"}, "broken|lost|does not run"
+        result = {"moved"}
 
         def pages(self, record):
             if self.hits:
@@ -521,3 +521,131 @@ def drip(long):
     if long:
         return Slow("the whole move in pieces of 1500 bytes", 1 << 40, 1500, 0.0001)
     return Slow("single bytes of the handshake", 450, 1, 0.002)
+
+
+# ---- connections that break after the start token ----
+
+
+class Cut(Attack):
+    """Ends a connection at records of some types: before they pass, or after."""
+
+    def __init__(self, mode, result, *names, times=1, every=1, passes=False, down=0):
+        self.mode, self.result, self.names, self.times = mode, {result}, names, times
+        self.every, self.passes, self.down = every, passes, down
+        self.lock, self.committed, self.seen, self.until = threading.Lock(), False, 0, 0
+
+    def line(self, way, line):
+        if time.time() < self.until:
+            raise EOFError
+        return line
+
+    def due(self, record):
+        """Is it the turn of this one?"""
+        self.committed |= record.name == "START"
+        if not self.committed or record.name not in self.names or self.hits >= self.times:
+            return False
+        self.seen += 1
+        return self.seen % self.every == 0
+
+    def record(self, way, record):
+        with self.lock:
+            if not self.due(record):
+                return record.frame
+            self.hit()
+            self.until = time.time() + self.down
+        if self.passes:
+            self.relay.bulk.sockets[1 - way].sendall(record.frame)
+        raise EOFError
+
+
+AFTER["cut-start"] = lambda _long: Cut("hybrid", "failed", "START", down=0.4)
+AFTER["cut-after-start"] = lambda _long: Cut("postcopy", "moved", "START", passes=True, down=0.4)
+AFTER["cut-started"] = lambda _long: Cut("postcopy", "moved", "STARTED", down=0.4)
+AFTER["cut-often"] = lambda long: Cut("postcopy", "moved", "PAGES", times=300 if long else 20, every=4)
+AFTER["cut-requests"] = lambda _long: Cut("postcopy", "moved", "REQUEST", "PAGES", times=6, every=3)
+AFTER["cut-end"] = lambda _long: Cut("postcopy", "moved", "PAGES_DONE", times=3)
+
+
+@after("cut-resume")
+def cut_resume(_long):
+    """Also the connections that replace broken ones break, at each of their first records."""
+
+    class Resume(Cut):
+        def __init__(self):
+            super().__init__("postcopy", "moved", times=4)
+            self.left = ["PAGES", "RESUME", "MISSING", "RESUMED"]
+
+        def due(self, record):
+            self.committed |= record.name == "START"
+            if not self.committed or record.name != (self.left or [""])[0]:
+                return False
+            self.left.pop(0)
+            return True
+
+    return Resume()
+
+
+@after("cut-start-resume")
+def cut_start_resume(_long):
+    """START never comes, nor does the first answer that says so."""
+
+    class Answer(Cut):
+        def __init__(self):
+            super().__init__("hybrid", "failed")
+            self.left = ["START", "ABORT", "RESUME"]
+
+        def due(self, record):
+            if record.name != (self.left or [""])[0]:
+                return False
+            self.left.pop(0)
+            return True
+
+    return Answer()
+
+
+@after("replay-resume")
+def replay_resume(_long):
+    """What resumed the session once is said again, in place of what the source says the next time."""
+
+    class Again(Cut):
+        def __init__(self):
+            super().__init__("postcopy", "moved", "PAGES", times=2, every=5)
+            self.said = {}
+
+        def resume_hello(self, way, hello):
+            return self.again("hello", hello) if way == OUT else hello
+
+        def again(self, what, data):
+            if self.hits == 2 and what in self.said:
+                return self.said.pop(what)
+            if self.hits == 1:
+                self.said[what] = data
+            return data
+
+        def record(self, way, record):
+            data = super().record(way, record)
+            return self.again("record", data) if record.name == "RESUME" else data
+
+        def end(self):
+            assert not self.said, "it was not said again"
+
+    return Again()
+
+
+@after("flip-resume")
+def flip_resume(_long):
+    """Each byte of the hellos of a resumed session is changed once: what they begin comes to nothing."""
+
+    class Flipped(Cut):
+        def __init__(self):
+            super().__init__("postcopy", "moved", "PAGES", every=5)
+            self.byte = 0
+
+        def resume_hello(self, way, hello):
+            # The nonces last: with one changed the keys differ, which the first record shows.
+            if way == OUT and self.byte < len(hello) and self.hits:
+                self.byte += 16
+                return flip(hello, (self.byte - 16) * 8)
+            return hello
+
+    return Flipped()

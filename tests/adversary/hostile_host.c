@@ -9,6 +9,7 @@
  * destination, and then orders a second move, to the other one.  The first destination's host
  * orders another program in.  Ends with 0 if the runtime refused all of that and one program runs.
  */
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <signal.h>
@@ -51,7 +52,14 @@ static void on_rule(const struct om_rule *rule)
     (void)rule;
 }
 
-static const struct move_callbacks g_callbacks = {on_progress, on_rule, on_done};
+/* Nobody brings another connection. */
+static void on_severed(const struct om_severed *severed)
+{
+    (void)severed;
+    enclave_orphan(-ECONNREFUSED);
+}
+
+static const struct move_callbacks g_callbacks = {on_progress, on_rule, on_severed, on_done};
 
 /* In place of control.c: there is no daemon that would have to know. */
 void control_relay(int pid, uint32_t connections)

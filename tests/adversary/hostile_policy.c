@@ -9,6 +9,7 @@
  * peer: what is refused is refused before the channel is touched, and the one policy that is good
  * fails at the channel.  Ends with 0 if the runtime said so each time.
  */
+#include <errno.h>
 #include <semaphore.h>
 #include <signal.h>
 #include <stdio.h>
@@ -136,11 +137,18 @@ static void start(char **argv)
         die(reason);
 }
 
+/* Nobody brings another connection. */
+static void on_severed(const struct om_severed *severed)
+{
+    (void)severed;
+    enclave_orphan(-ECONNREFUSED);
+}
+
 /* A move as it should be, but for sockets: so that the host's files are ready for those that
  * follow. */
 static void move_in_vain(void)
 {
-    static const struct move_callbacks callbacks = {on_progress, on_rule, on_done};
+    static const struct move_callbacks callbacks = {on_progress, on_rule, on_severed, on_done};
     const struct move_options options = {.fds = {-1, -1}};
 
     sem_init(&g_done, 0, 0);

@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 
-HEADER, TAG = 24, 16
+HEADER, TAG, RESUME_HELLO = 24, 16, 56
 OUT, BACK = 0, 1  # from the source, from the destination
 _definitions = pathlib.Path(__file__).parent.parent.parent / "protocol" / "messages.def"
 TYPES = {name: int(n) for name, n in re.findall(r"^MESSAGE\((\w+), (\d+)", _definitions.read_text(), re.M)}
@@ -50,6 +50,9 @@ class Attack:
         return line
 
     def hello(self, way, hello):
+        return hello
+
+    def resume_hello(self, way, hello):
         return hello
 
     def record(self, way, record):
@@ -99,7 +102,7 @@ class Link:
 
         try:
             line = file.readline(4096)
-            if way == OUT and b" urgent " in line:
+            if way == OUT and b"urgent " in line:
                 self.stream = "urgent"
             elif way == OUT:
                 self.stream = "bulk"
@@ -111,6 +114,8 @@ class Link:
                     rest = read(8)
                     length = struct.unpack("<I", rest[4:8])[0]
                     self.send(way, self.attack.hello(way, magic + rest + read(length - 12)))
+                elif magic == b"OMS1":
+                    self.send(way, self.attack.resume_hello(way, magic + read(RESUME_HELLO - 4)))
                 elif magic == b"OMR1":
                     header = magic + read(HEADER - 4)
                     record = Record(header + read(struct.unpack("<I", header[8:12])[0] + TAG))

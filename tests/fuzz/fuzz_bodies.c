@@ -101,6 +101,13 @@ static void fuzz_started(const uint8_t *body, size_t length)
         check_again(body, length, encode_started(g_again, &m));
 }
 
+static void fuzz_resumed(const uint8_t *body, size_t length)
+{
+    struct message_resumed m;
+    if (decode_resumed(body, length, &m) == 0)
+        check_again(body, length, encode_resumed(g_again, &m));
+}
+
 static void fuzz_evidence_body(const uint8_t *body, size_t length)
 {
     struct message_evidence m;
@@ -136,7 +143,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const fuzz[])(const uint8_t *body, size_t length) = {
         fuzz_pages, fuzz_ranges,  fuzz_areas, fuzz_request,       fuzz_prepare,
-        fuzz_start, fuzz_started, fuzz_text,  fuzz_evidence_body,
+        fuzz_start, fuzz_started, fuzz_text,  fuzz_evidence_body, fuzz_resumed,
     };
     if (size >= 1)
         fuzz[data[0] % (sizeof fuzz / sizeof fuzz[0])](&data[1], size - 1);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as the peer's hello, and what follows it as evidence of sim.  The first byte is our
- * role.
+ * Any bytes as the peer's hello, and what follows it as evidence of sim; or as its hello over
+ * another connection of a session.  The first byte is our role, and which of the two.
  */
 #include "tests/fuzz/fuzz.h"
 
@@ -31,6 +31,29 @@ static void check_refused(const struct handshake *h)
     ALWAYS(h->stage == HANDSHAKE_OPEN);
 }
 
+static void fuzz_resumption(uint8_t role, const uint8_t *bytes, size_t size)
+{
+    static const uint8_t random[32] = {1}, secret[32] = {2}, zero[32];
+    struct resumption r, again;
+    struct session_keys keys;
+    uint8_t hello[RESUME_HELLO_bytes];
+    if (size < RESUME_HELLO_bytes)
+        return;
+    resumption_create(&r, role, 0x1122334455667788, 5, random);
+    if (resumption_consume_hello(&r, bytes) != 0) {
+        ALWAYS(!r.consumed && memcmp(r.theirs, zero, 32) == 0);
+        ALWAYS(resumption_finish(&r, secret, &keys) != 0 && memcmp(keys.key[0][0], zero, 32) == 0);
+        return;
+    }
+    ALWAYS(role == ROLE_SOURCE ? r.attempt == 5 : r.attempt > 5);
+    again = r;
+    again.role ^= 1;
+    memcpy(again.mine, r.theirs, sizeof again.mine);
+    resumption_create_hello(&again, hello);
+    ALWAYS(memcmp(hello, bytes, sizeof hello) == 0); /* one form only */
+    ALWAYS(resumption_finish(&r, secret, &keys) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t zero[32];
@@ -40,6 +63,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
             make_handshake(&honest[role], role);
     if (size < 1)
         return 0;
+    if (data[0] & 2) {
+        fuzz_resumption(data[0] & 1, &data[1], size - 1);
+        return 0;
+    }
     struct handshake h = honest[data[0] & 1];
     const uint8_t *bytes = &data[1];
     size_t length = size - 1 < HELLO_bytes ? size - 1 : HELLO_bytes;

@@ -3,7 +3,7 @@
 
   proxy.py TARGET-PORT READY-FILE HIT-FILE FAULT [MESSAGE [NUMBER]]
 
-It writes its own port to READY-FILE and, when it has done its fault, a line to HIT-FILE.  Faults at the
+It writes its own port (PROXY_PORT, or any) to READY-FILE and, when it has done its fault, a line to HIT-FILE.  Faults at the
 NUMBERth record of the type MESSAGE (a name from protocol/messages.def), in whichever direction it goes:
 
   flip-header, flip-body, flip-tag   one bit       drop, duplicate, swap (with the next record)
@@ -27,7 +27,7 @@ number = int(sys.argv[6]) if len(sys.argv) > 6 else 1
 definitions = pathlib.Path(__file__).parent.parent.parent / "protocol" / "messages.def"
 types = {name: int(n) for name, n in re.findall(r"^MESSAGE\((\w+), (\d+)", definitions.read_text(), re.M)}
 lock, stalled, seen = threading.Lock(), threading.Event(), 0
-HEADER, TAG = 24, 16
+HEADER, TAG, RESUME_HELLO = 24, 16, 56
 
 
 def hit(what):
@@ -56,6 +56,8 @@ class Pump(threading.Thread):
                 magic = self.file.read(4)
                 if magic == b"OMH1":
                     self.send(self.hello(magic))
+                elif magic == b"OMS1":
+                    self.send(magic + self.read(RESUME_HELLO - 4))
                 elif magic == b"OMR1":
                     self.record(magic)
                 else:
@@ -157,7 +159,7 @@ class Pump(threading.Thread):
             raise ValueError(fault)
 
 
-listener = socket.create_server(("127.0.0.1", 0))
+listener = socket.create_server(("127.0.0.1", int(os.environ.get("PROXY_PORT", "0"))))
 with open(ready_file + ".new", "w") as f:
     f.write(str(listener.getsockname()[1]))
 os.rename(ready_file + ".new", ready_file)

@@ -249,7 +249,26 @@ def emit_handshake():
             emit(f"key_{role_name}_{stream_name}", keys[role, stream])
     digest = hkdf(transcript, shared, b"optmig session \0\0\0")
     emit("session_digest", digest)
+    emit_resumption(hkdf(transcript, shared, b"optmig resume  \0\0\0"))
     return keys, digest
+
+
+def resume_hello(role, attempt, nonce):
+    return b"OMS1" + struct.pack("<HBBQQ", VERSION, role, 0, SESSION, attempt) + nonce
+
+
+def emit_resumption(secret):
+    source = resume_hello(SOURCE, 3, bytes(range(32)))
+    destination = resume_hello(DESTINATION, 3, bytes(range(64, 96)))
+    transcript = sha256(b"optmig resumed\0", source, destination)
+    emit("resume_secret", secret)
+    emit("resume_source_hello", source)
+    emit("resume_destination_hello", destination)
+    emit("resume_key_source_bulk", hkdf(transcript, secret, b"optmig key     \0" + bytes([SOURCE, BULK])))
+    emit("resume_key_destination_urgent",
+         hkdf(transcript, secret, b"optmig key     \0" + bytes([DESTINATION, URGENT])))
+    emit("resume_digest", hkdf(transcript, secret, b"optmig session \0\0\0"))
+    emit("resumed", struct.pack("<QQ", 1234, 1500))
 
 
 def emit_records(keys, digest):

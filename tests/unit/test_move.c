@@ -795,6 +795,11 @@ static void *pager_thread(void *argument)
     return NULL;
 }
 
+static void no_other_channel(const struct om_severed *severed)
+{
+    (void)severed;
+}
+
 static void run_move(bool out, const int fds[2], struct om_move_report *report)
 {
     struct ecall_move move = {
@@ -808,6 +813,8 @@ static void run_move(bool out, const int fds[2], struct om_move_report *report)
 
     g_cancel = 0;
     g_last_phase = OM_PHASE_NONE;
+    channel_begin(0, no_other_channel);
+    channel_orphan(-ECONNREFUSED);
     for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
         channel_open(i, fds[i]);
     CHECK(pthread_create(&urgent, NULL, urgent_thread, NULL) == 0);

@@ -57,6 +57,8 @@ static bool may_send(int role, int event)
     case MESSAGE_STARTED:
     case MESSAGE_REQUEST:
     case MESSAGE_RECEIPT:
+    case MESSAGE_MISSING:
+    case MESSAGE_RESUMED:
     case MESSAGE_PONG:
     case MESSAGE_DESTINATION_EVIDENCE:
         return role == ROLE_DESTINATION;
@@ -241,22 +243,36 @@ static void test_commit_is_final(void **unused)
         /* Nothing leads back over START: neither to a state in which the source runs, nor to ENDED.
          */
         /* ... but by the word of a destination that has not got START. */
-        bool word = !row->destination && row->event == MESSAGE_ABORT;
+        bool word = row->action == ACTION_TAKE_BACK;
+        bool withdraws = row->next == SESSION_WITHDRAWN;
         if (!before_start(row->state) && row->state != SESSION_FAILED)
             assert_true(word || !(before_start(row->next) || ends));
         /* Over START leads only START; and nothing may come after an end. */
-        if (before_start(row->state) && !before_start(row->next) && !ends)
+        if (before_start(row->state) && !before_start(row->next) && !ends && !withdraws)
             assert_int_equal(row->event, MESSAGE_START);
+        /* A destination that has said that it is restored and gets no START never starts, and
+         * never forgets that: nothing leads out of WITHDRAWN. */
+        if (withdraws)
+            assert_true(!row->source &&
+                        (row->state == SESSION_RESTORED || row->state == SESSION_WITHDRAWN));
+        if (row->state == SESSION_WITHDRAWN)
+            assert_true(withdraws);
         assert_true(row->state != SESSION_ENDED && row->state != SESSION_LOST);
         assert_int_equal(row->action == ACTION_COMMIT, row->event == MESSAGE_START);
         if (row->action == ACTION_KEEP)
-            assert_true(ends && before_start(row->state));
-        assert_int_equal(row->action == ACTION_TAKE_BACK, word);
+            assert_true((ends || withdraws) && before_start(row->state));
+        assert_int_equal(word, !row->destination && row->event == MESSAGE_ABORT &&
+                                   !before_start(row->state));
+        /* Only the states after START have another channel, and it begins with the same words. */
+        assert_int_equal(row->event == MESSAGE_RESUME,
+                         (row->state == SESSION_SEVERED && row->next == SESSION_RESUMING) ||
+                             (withdraws && row->event == MESSAGE_RESUME));
         /* It starts only what has said that it is restored. */
         if (row->event == MESSAGE_START)
             assert_true(row->next == SESSION_STARTING && row->state == SESSION_RESTORED);
         if (row->event == MESSAGE_ABORT)
-            assert_true(ends && (before_start(row->state) || row->state == SESSION_FAILED || word));
+            assert_true((ends || withdraws) && (before_start(row->state) || withdraws ||
+                                                row->state == SESSION_FAILED || word));
     }
 }
 
@@ -268,10 +284,15 @@ static void test_fail(void **unused)
     for (int role = ROLE_SOURCE; role <= ROLE_DESTINATION; role++)
         for (int state = 0; state < SESSION_STATE_COUNT; state++) {
             bool over = state == SESSION_DONE || state == SESSION_FAILED ||
-                        state == SESSION_ENDED || state == SESSION_LOST;
+                        state == SESSION_ENDED || state == SESSION_LOST ||
+                        state == SESSION_WITHDRAWN;
+            bool severs =
+                !over && !before_start((enum session_state)state) && state != SESSION_SEVERED;
             const struct row *row = find_row(role, (enum session_state)state, MESSAGE_FAIL);
             struct session s = session_in(role, (enum session_state)state);
             assert_int_equal(row == NULL, over);
+            assert_int_equal(row && row->next == SESSION_SEVERED, severs);
+            assert_int_equal(row && row->next == SESSION_LOST, state == SESSION_SEVERED);
             for (int may_run = 0; may_run < 2; may_run++) {
                 s = session_in(role, (enum session_state)state);
                 s.may_run = may_run;
@@ -348,9 +369,11 @@ static void test_anywhere_before_start(void **unused)
         for (int role = 0; role < 2; role++) {
             bool before_restore = state == SESSION_PREPARING || filling(state);
             bool word =
-                role == ROLE_SOURCE && (state == SESSION_STARTING || state == SESSION_PUSHED);
+                role == ROLE_SOURCE && (state == SESSION_STARTING || state == SESSION_PUSHED ||
+                                        state == SESSION_SEVERED || state == SESSION_RESUMING);
+            bool again = role == ROLE_DESTINATION && state == SESSION_WITHDRAWN;
             assert_int_equal(find_row(role, state, MESSAGE_ABORT) != NULL,
-                             before_start(state) || state == SESSION_FAILED || word);
+                             before_start(state) || state == SESSION_FAILED || word || again);
             assert_int_equal(find_row(role, state, MESSAGE_DROP) != NULL, filling(state));
             assert_int_equal(find_row(role, state, MESSAGE_PING) != NULL, before_restore);
             if (before_restore)
@@ -455,6 +478,7 @@ enum { IN_FLIGHT_MAX = 4, QUEUES = 4 };
 struct world {
     uint8_t state[2];
     uint8_t may_run[2], requested[2];
+    uint8_t attached[2]; /* to the channel of the queues; one that failed reads it no more */
     uint8_t queue[QUEUES][IN_FLIGHT_MAX]; /* [2 * sender + stream], oldest first, 0: none */
 };
 
@@ -493,8 +517,15 @@ static struct session side_of(const struct world *w, int role)
     return s;
 }
 
+static bool waits(uint8_t state)
+{
+    return state == SESSION_SEVERED || state == SESSION_WITHDRAWN;
+}
+
 static void set_side(struct world *w, const struct session *s)
 {
+    if (waits((uint8_t)s->state) && !waits(w->state[s->role]))
+        w->attached[s->role] = false; /* it listens to another channel only */
     w->state[s->role] = (uint8_t)s->state;
     w->may_run[s->role] = s->may_run;
     w->requested[s->role] = s->requested;
@@ -518,7 +549,8 @@ static size_t explore_sends(struct worlds *all, const struct world *w, int role)
         struct world next = *w;
         uint8_t *queue = next.queue[queue_of(role, event)];
         struct session s = side_of(w, role);
-        if (queue[IN_FLIGHT_MAX - 1] || do_send(&s, event) != 0)
+        if (queue[IN_FLIGHT_MAX - 1] || (event == MESSAGE_RESUME && !w->attached[role]) ||
+            do_send(&s, event) != 0)
             continue;
         found++;
         set_side(&next, &s);
@@ -536,7 +568,7 @@ static size_t explore_sends(struct worlds *all, const struct world *w, int role)
 static bool explore_receive(struct worlds *all, const struct world *w, int number)
 {
     int event = w->queue[number][0], role = number / 2 ^ 1;
-    if (!event || finished(w->state[role])) /* who has ended reads no more */
+    if (!event || finished(w->state[role]) || !w->attached[role])
         return false;
     struct world next = *w;
     struct session s = side_of(w, role);
@@ -557,15 +589,39 @@ static void explore_fail(struct worlds *all, const struct world *w, int role)
     struct session s = side_of(w, role);
     session_fail(&s);
     set_side(&next, &s);
+    next.attached[role] = false;
     worlds_add(all, &next);
+}
+
+/* The source, which waits, has got other connections; a destination that had not noticed that the
+ * old ones broke does now.  Nothing of those is under way any more. */
+static bool explore_reconnect(struct worlds *all, const struct world *w)
+{
+    struct world next = *w;
+    struct session destination = side_of(w, ROLE_DESTINATION);
+    if (w->state[ROLE_SOURCE] != SESSION_SEVERED || w->attached[ROLE_SOURCE])
+        return false;
+    if (!waits((uint8_t)destination.state))
+        session_fail(&destination);
+    if (!waits((uint8_t)destination.state))
+        return false; /* it needs the source no more, or has given up */
+    set_side(&next, &destination);
+    next.attached[ROLE_SOURCE] = next.attached[ROLE_DESTINATION] = true;
+    memset(next.queue, 0, sizeof next.queue);
+    worlds_add(all, &next);
+    return true;
 }
 
 static bool check_world(const struct world *w, size_t steps)
 {
     assert_false(w->may_run[ROLE_SOURCE] && w->may_run[ROLE_DESTINATION]);
     bool done = w->state[0] == SESSION_DONE && w->state[1] == SESSION_DONE;
-    if (!done && !finished(w->state[0]) && !finished(w->state[1]))
-        assert_true(steps > 0); /* no deadlock */
+    /* No deadlock.  When one side has left the channel the other one will notice; when both have,
+     * and the program may have left, there is another one. */
+    bool left = !w->attached[0] || !w->attached[1];
+    bool both = w->state[0] == SESSION_SEVERED && waits(w->state[1]);
+    if (!done && !finished(w->state[0]) && !finished(w->state[1]) && (!left || both))
+        assert_true(steps > 0);
     return done;
 }
 
@@ -573,8 +629,9 @@ static void test_in_flight(void **unused)
 {
     (void)unused;
     struct worlds all = {.capacity = 1 << 22};
-    struct world first = {.state = {SESSION_NEW, SESSION_NEW}, .may_run = {true, false}};
-    bool done = false;
+    struct world first = {
+        .state = {SESSION_NEW, SESSION_NEW}, .may_run = {true, false}, .attached = {true, true}};
+    bool done = false, resumed = false, taken_back = false;
     all.list = calloc(all.capacity, sizeof *all.list);
     all.table = calloc(2 * all.capacity, sizeof *all.table);
     worlds_add(&all, &first);
@@ -587,9 +644,13 @@ static void test_in_flight(void **unused)
             explore_fail(&all, &w, role);
         for (int number = 0; number < QUEUES; number++)
             steps += explore_receive(&all, &w, number);
+        steps += explore_reconnect(&all, &w);
         done |= check_world(&w, steps);
+        resumed |= w.state[0] == SESSION_RESUMING && w.may_run[1];
+        taken_back |= w.state[0] == SESSION_FAILED && w.state[1] == SESSION_WITHDRAWN &&
+                      w.may_run[0] && w.attached[1];
     }
-    assert_true(done);
+    assert_true(done && resumed && taken_back);
     print_message("%zu situations of both sides\n", all.count);
     free(all.list);
     free(all.table);
