@@ -275,6 +275,29 @@ static void describe_connection(struct wire *to, const struct open_file *file)
     wire_put_bytes(to, peer.bytes, peer.length);
 }
 
+/* The other end of a unix connection is a process of this host, or a connection of the program's
+ * own, which nothing can make again either. */
+static long refuse_unix_connection(const struct open_file *file, struct fd_obstacle *out)
+{
+    struct fd_address peer;
+    char name[FD_ADDRESS_bytes + 1];
+
+    fd_socket_peer(file->fd, &peer);
+    if (!fd_address_is_name(&peer))
+        fd_socket_local(file->fd, &peer); /* accepted: the listener's name */
+    fd_address_text(&peer, name, sizeof(name));
+    return fd_refuse(out, file->fd, -EOPNOTSUPP,
+                     "fd %d, a unix connection (%s): its other end stays at this host; "
+                     "--connections reset gives such connections up",
+                     file->fd, fd_address_is_name(&peer) ? name : "without a name");
+}
+
+static bool is_unix_connection(const struct open_file *file)
+{
+    return file->kind == FD_SOCKET && file->socket.domain == FAMILY_UNIX &&
+           fd_socket_is_connection(&file->socket) && file->socket.state == SOCKET_CONNECTED;
+}
+
 static long describe_one(struct wire *to, uint32_t index, struct open_file *file,
                          struct fd_obstacle *out)
 {
@@ -286,6 +309,8 @@ static long describe_one(struct wire *to, uint32_t index, struct open_file *file
     case FD_LISTENER:
         fd_socket_settle(file);
         describe_socket(to, index, file);
+        if (is_unix_connection(file) && fd_state()->connections != OM_CONNECTIONS_RESET)
+            return refuse_unix_connection(file, out);
         if (fd_socket_is_tcp_connection(file) && fd_state()->connections == OM_CONNECTIONS_MOVE)
             describe_connection(to, file);
         return 0;

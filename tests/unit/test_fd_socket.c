@@ -501,6 +501,28 @@ static void test_connections_that_cannot_follow_are_refused(void **state)
     end_streams();
 }
 
+/* To a process of this host: nothing can make it again, and it is lost only if the user says so. */
+static void test_a_unix_connection_to_the_outside_is_refused(void **state)
+{
+    static uint8_t description[4096];
+    struct fd_address address = local(fixture_path("outside"));
+    struct fd_obstacle obstacle;
+    long server = K(__NR_socket, FAMILY_UNIX, TYPE_STREAM, 0);
+
+    (void)state;
+    assert_int_equal(K(__NR_bind, (uint64_t)server, A(address.bytes), address.length), 0);
+    assert_int_equal(K(__NR_listen, (uint64_t)server, 1), 0);
+    g_fd[0] = P(sys_socket, FAMILY_UNIX, TYPE_STREAM, 0);
+    assert_true(fd_prepare(description, sizeof(description), OM_CONNECTIONS_MOVE, &obstacle) > 0);
+    assert_int_equal(P(sys_connect, (uint64_t)g_fd[0], A(address.bytes), address.length), 0);
+    assert_int_equal(fd_prepare(description, sizeof(description), OM_CONNECTIONS_MOVE, &obstacle),
+                     -EOPNOTSUPP);
+    assert_int_equal(obstacle.fd, g_fd[0]);
+    assert_true(says(obstacle.what, "outside): its other end stays at this host"));
+    assert_true(fd_prepare(description, sizeof(description), OM_CONNECTIONS_RESET, &obstacle) > 0);
+    K(__NR_close, (uint64_t)server);
+}
+
 enum { MANY = 400 };
 static long g_many[MANY];
 
@@ -896,6 +918,7 @@ int main(void)
         TEST(test_connections_move_with_their_bytes),
         TEST(test_connections_stay_when_a_move_fails),
         TEST(test_connections_that_cannot_follow_are_refused),
+        TEST(test_a_unix_connection_to_the_outside_is_refused),
         TEST(test_many_connections),
         TEST(test_sockets_not_connected_yet),
         TEST(test_datagrams),
