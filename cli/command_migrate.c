@@ -172,6 +172,9 @@ static void print_moved(const json_t *report)
     printf("  pages        %.0f while stopped, %.0f after the start (%.0f of them on demand)\n",
            field(report, "switchover_pages"), field(report, "postcopy_pages"),
            field(report, "urgent_pages"));
+    if (json_object_get(report, "hooks_ms"))
+        printf("  hooks        the program was told of the stop, and had %s for it\n",
+               units_duration_ms(field(report, "hooks_ms"), parts[0], TEXT_bytes));
     if (json_object_get(report, "resumed"))
         printf("  connection   broke after the start, and was replaced %.0f times\n",
                field(report, "resumed"));

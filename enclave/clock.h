@@ -9,11 +9,13 @@
 #include "enclave/runtime.h"
 
 /* At a fixed address (the start of the tables), read by the vDSO without the runtime.  The card
- * table is here for it too: what the vDSO writes for an instrumented program, it marks. */
+ * table is here for it too: what the vDSO writes for an instrumented program, it marks.  And the
+ * number of moves: programs read it by way of the vDSO (include/optmig.h). */
 struct clock_state {
     volatile int64_t monotonic_offset_ns; /* program's CLOCK_MONOTONIC - host's */
     volatile int64_t boottime_offset_ns;
     volatile uint64_t cards; /* address of the program's card table (cards.h); 0: it has none */
+    volatile uint64_t moves; /* of the enclave, so far; a futex too (hooks.c) */
 };
 
 uint64_t clock_monotonic_ns(void); /* the program's; from the clock page, or from the kernel */

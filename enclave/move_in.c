@@ -207,7 +207,7 @@ static long consume_restore(const struct message *message)
         return error;
     if (g_tables->version != TABLES_VERSION)
         return fail(-EPROTO, "the tables that arrived are of another version");
-    g_tables->generation++;
+    g_tables->clock.moves++;
     continue_clock(&token);
     error = place_restore();
     if (error)

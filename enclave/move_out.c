@@ -23,6 +23,7 @@
 #include "enclave/cards.h"
 #include "enclave/cpu_features.h"
 #include "enclave/fd.h"
+#include "enclave/hooks.h"
 #include "enclave/move_role.h"
 #include "enclave/process.h"
 #include "enclave/safepoint.h"
@@ -691,6 +692,7 @@ static long switchover(void)
     long error;
 
     enter_phase(OM_PHASE_SWITCHOVER);
+    g_out.report.hooks_us = hooks_announce_stop();
     error = freeze();
     if (!error)
         error = synchronize();

@@ -28,7 +28,7 @@ static void capture_file_mask(void)
 long process_capture(void)
 {
     capture_file_mask();
-    if (g_tables->generation == 0)
+    if (g_tables->clock.moves == 0)
         state()->parent = (uint32_t)host_syscall(__NR_getppid, 0, 0, 0, 0, 0, 0);
     long length = host_syscall(__NR_getcwd, (uint64_t)(uintptr_t)state()->directory,
                                sizeof(state()->directory), 0, 0, 0, 0);

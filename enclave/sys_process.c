@@ -9,10 +9,13 @@
 #include <asm/unistd.h>
 #include <linux/prctl.h>
 
+#define OPTMIG_NUMBERS_ONLY
+#include "enclave/hooks.h"
 #include "enclave/process.h"
 #include "enclave/scheduling.h"
 #include "enclave/syscall_table.h"
 #include "enclave/tables.h"
+#include "include/optmig.h"
 
 /* The call as it is, with its first two ids translated by the caller. */
 static long pass(const struct call *call, uint64_t first, uint64_t second)
@@ -61,7 +64,7 @@ long sys_getsid(struct call *call)
 /* At the destination it is another one's child, and cannot make anything of that. */
 long sys_getppid(struct call *call)
 {
-    return g_tables->generation == 0 ? pass(call, 0, 0) : (long)g_tables->process.parent;
+    return g_tables->clock.moves == 0 ? pass(call, 0, 0) : (long)g_tables->process.parent;
 }
 
 /* ---- priorities ---- */
@@ -312,6 +315,8 @@ long sys_prctl(struct call *call)
     case PR_GET_SPECULATION_CTRL:
     case PR_SET_PTRACER:
         return pass(call, call->args[0], call->args[1]);
+    case OPTMIG_PRCTL:
+        return hooks_prctl(call);
     default:
         return -EINVAL; /* What the runtime uses itself, and what older kernels do not know. */
     }

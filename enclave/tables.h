@@ -9,6 +9,7 @@
 #include "enclave/cards.h"
 #include "enclave/clock.h"
 #include "enclave/fd_table.h"
+#include "enclave/hooks.h"
 #include "enclave/mm.h"
 #include "enclave/process.h"
 #include "enclave/shared_files.h"
@@ -21,7 +22,6 @@ enum { TABLES_VERSION = 999 };
 struct tables {
     struct clock_state clock; /* first: the vDSO reads it at TABLES_BASE */
     uint32_t version;
-    uint32_t generation; /* moves so far */
     char name[OM_NAME_MAX];
     char command[256];
     char exe_path[4096];
@@ -35,6 +35,7 @@ struct tables {
     struct process_state process;
     struct shared_files shared_files;
     struct barrier_state barrier;
+    struct hook_state hooks;
     struct mm_state mm;
 };
 

@@ -143,6 +143,8 @@ json_t *report_to_json(const struct om_move_report *report)
     set_ms(object, "commit_ms", report->commit_us);
     set_ms(object, "resume_ms", report->resume_us);
     set_ms(object, "dirty_ms", report->dirty_us);
+    if (report->hooks_us)
+        set_ms(object, "hooks_ms", report->hooks_us);
     if (report->slow_thread) {
         set_count(object, "slow_thread", report->slow_thread);
         set_count(object, "slow_pc", report->slow_pc);

@@ -23,6 +23,7 @@ int __vdso_clock_getres(int clock_id, struct __kernel_timespec *out);
 int __vdso_gettimeofday(struct __kernel_old_timeval *out, struct timezone *out_zone);
 long __vdso_time(long *out);
 long __vdso_getcpu(unsigned *out_cpu, unsigned *out_node, void *unused);
+uint64_t __vdso_optmig_generation(void);
 
 static long call_runtime(long nr, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -151,4 +152,10 @@ long __vdso_getcpu(unsigned *out_cpu, unsigned *out_node, void *unused)
         mark(out_node, sizeof(*out_node));
     }
     return 0;
+}
+
+/* See include/optmig.h. */
+uint64_t __vdso_optmig_generation(void)
+{
+    return clock_offsets()->moves + 1;
 }

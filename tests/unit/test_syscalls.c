@@ -346,6 +346,36 @@ static void test_names_of_threads(void **state)
     assert_int_equal(g_fixture.calls, calls);
 }
 
+/* Requests of include/optmig.h: who has to wait waits in the host, all others come back. */
+static void test_hooks(void **state)
+{
+    const long request = 0x4f4d6967;
+    (void)state;
+    g_tables->clock.moves = 4;
+    unsigned calls = g_fixture.calls;
+    assert_int_equal(CALL(__NR_prctl, request, 1, 4), 0); /* it is the fifth here */
+    assert_int_equal(CALL(__NR_prctl, request, 1, 6), 0);
+    assert_int_equal(CALL(__NR_prctl, request, 1, 5 | 1ULL << 32), 0);
+    assert_int_equal(CALL(__NR_prctl, request, 3, 0), 0); /* nobody was told */
+    assert_int_equal(CALL(__NR_prctl, request, 4, 0), -EINVAL);
+    assert_int_equal(g_tables->hooks.unready, 0);
+    assert_int_equal(hooks_announce_stop(), 0);
+    assert_int_equal(g_tables->hooks.announced, 0);
+    assert_int_equal(g_fixture.calls, calls);
+    g_fixture.scripted = true;
+    g_fixture.answer = -EINTR;
+    assert_int_equal(CALL(__NR_prctl, request, 1, 5), CALL_INTERRUPTED);
+    assert_int_equal(g_fixture.last.nr, __NR_futex);
+    assert_true(g_fixture.last.blocking);
+    assert_int_equal(g_fixture.last.args[0], (uintptr_t)&g_tables->clock.moves);
+    assert_int_equal(g_fixture.last.args[2], 4);
+    assert_int_equal(CALL(__NR_prctl, request, 2, 1 << 20), CALL_INTERRUPTED);
+    assert_int_equal(g_fixture.last.args[0], (uintptr_t)&g_tables->hooks.announced);
+    assert_int_equal(g_tables->hooks.max_ms, 100);
+    assert_int_equal(g_tables->hooks.waiting, 0); /* who was interrupted is not waited for */
+    g_tables->clock.moves = 0;
+}
+
 /* ---- limits ---- */
 
 static uint64_t put_limit(uint64_t soft, uint64_t hard)
@@ -570,6 +600,7 @@ int main(void)
         cmocka_unit_test_setup(test_paths_are_translated_for_the_host, fixture_reset),
         cmocka_unit_test_setup(test_virtual_ids, fixture_reset),
         cmocka_unit_test_setup(test_clocks_of_threads, fixture_reset),
+        cmocka_unit_test_setup(test_hooks, fixture_reset),
         cmocka_unit_test_setup(test_names_of_threads, fixture_reset),
         cmocka_unit_test_setup(test_limit_on_descriptors, fixture_reset),
         cmocka_unit_test_setup(test_other_limits, fixture_reset),

@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "enclave/clock.h"
 #include "host/clock.h"
 #include "host/host.h"
 
@@ -40,6 +41,7 @@ static int (*g_getres)(int, struct timespec *);
 static int (*g_gettimeofday)(struct timeval *, void *);
 static long (*g_time)(long *);
 static long (*g_getcpu)(unsigned *, unsigned *, void *);
+static uint64_t (*g_generation)(void);
 
 static int64_t vdso_ns(int clock_id)
 {
@@ -203,6 +205,19 @@ static void test_never_backwards(void **state)
     assert_int_not_equal(g_page->sequence, sequence); /* it was refreshed meanwhile */
 }
 
+/* At the start it is 1, and one more for each move. */
+static void test_generation(void **state)
+{
+    struct clock_state *clock = (struct clock_state *)TABLES_BASE;
+
+    (void)state;
+    clock->moves = 0;
+    assert_int_equal(g_generation(), 1);
+    clock->moves = 1ULL << 33;
+    assert_int_equal(g_generation(), (1ULL << 33) + 1);
+    clock->moves = 0;
+}
+
 static void *find(void *image, const char *name)
 {
     void *symbol = dlvsym(image, name, "LINUX_2.6");
@@ -227,6 +242,7 @@ static void load(const char *path)
     *(void **)&g_gettimeofday = find(image, "__vdso_gettimeofday");
     *(void **)&g_time = find(image, "__vdso_time");
     *(void **)&g_getcpu = find(image, "__vdso_getcpu");
+    *(void **)&g_generation = find(image, "__vdso_optmig_generation");
 }
 
 int main(int argc, char **argv)
@@ -237,6 +253,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_other_calls),
         cmocka_unit_test(test_cpu_number),
         cmocka_unit_test(test_never_backwards),
+        cmocka_unit_test(test_generation),
     };
     void *tables = mmap((void *)TABLES_BASE, 4096, PROT_READ | PROT_WRITE,
                         MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
