@@ -74,4 +74,5 @@ int command_ping(struct common_options *options, int argc, char **argv);
 int command_attach(struct common_options *options, int argc, char **argv);
 int command_logs(struct common_options *options, int argc, char **argv);
 int command_collect_evidence(struct common_options *options, int argc, char **argv);
+int command_receipt(struct common_options *options, int argc, char **argv);
 int command_verify_evidence(struct common_options *options, int argc, char **argv);

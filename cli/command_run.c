@@ -24,7 +24,7 @@
 enum {
     NOT_EXECUTABLE = 126,
     NOT_FOUND = 127,
-    HOST_ARGUMENTS = 24 + 2 * OM_SERVICES_MAX,
+    HOST_ARGUMENTS = 26 + 2 * OM_SERVICES_MAX,
     ENV_LEVELS_MAX = 4
 };
 
@@ -313,6 +313,7 @@ static _Noreturn void become_host(const struct run_options *run,
 {
     size_t program_count = 0, count = 0;
     const char *key = line_text(reply, "key", NULL), *bundle = line_text(reply, "bundle", "");
+    const char *receipts = line_text(reply, "receipts", NULL);
     char control[16];
     char **argv;
 
@@ -333,6 +334,10 @@ static _Noreturn void become_host(const struct run_options *run,
     if (key) {
         argv[count++] = (char *)"--key";
         argv[count++] = (char *)key;
+    }
+    if (receipts) {
+        argv[count++] = (char *)"--receipts";
+        argv[count++] = (char *)receipts;
     }
     if (*bundle) {
         argv[count++] = (char *)"--bundle";

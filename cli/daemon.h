@@ -99,6 +99,7 @@ struct daemon {
     uv_loop_t loop;
     struct daemon_options options;
     char host_program[PATH_MAX], key_path[PATH_MAX], log_dir[PATH_MAX];
+    char receipt_dir[PATH_MAX];      /* one file for each move (host/receipt.h) */
     char bundle_path[PATH_MAX + 16]; /* policy and collateral, for host processes */
     char hostname[64], listen_address[ADDRESS_TEXT_MAX];
     int lock_fd, control_fd, tcp_fd;

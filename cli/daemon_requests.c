@@ -381,9 +381,10 @@ static void request_register(struct requester *requester, const json_t *request)
     getsockopt(conn_fd(requester->conn), SOL_SOCKET, SO_PEERCRED, &peer, &length);
     enclave->attached = true;
     enclave_set_pid(enclave, peer.pid);
-    conn_send(requester->conn, json_pack("{s:b, s:s, s:s, s:s}", "ok", 1, "name", enclave->name,
-                                         "key", daemon->key_path, "bundle",
-                                         daemon->options.policy ? daemon->bundle_path : ""));
+    conn_send(requester->conn,
+              json_pack("{s:b, s:s, s:s, s:s, s:s}", "ok", 1, "name", enclave->name, "key",
+                        daemon->key_path, "receipts", daemon->receipt_dir, "bundle",
+                        daemon->options.policy ? daemon->bundle_path : ""));
     enclave->link = requester->conn;
     requester->conn = NULL;
     conn_give(enclave->link, &link_calls, enclave);

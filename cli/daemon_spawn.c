@@ -11,7 +11,7 @@
 #include "cli/daemon.h"
 #include "host/report.h"
 
-enum { HOST_ARGUMENTS = 30 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
+enum { HOST_ARGUMENTS = 32 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
 
 struct process {
     uv_process_t process; /* first: libuv gives it back */
@@ -77,6 +77,8 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
     args[count++] = (char *)"3";
     args[count++] = (char *)"--key";
     args[count++] = (char *)daemon->key_path;
+    args[count++] = (char *)"--receipts";
+    args[count++] = (char *)daemon->receipt_dir;
     if (daemon->options.policy) {
         args[count++] = (char *)"--bundle";
         args[count++] = (char *)daemon->bundle_path;

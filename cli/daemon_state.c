@@ -188,10 +188,14 @@ static void make_key(struct daemon *daemon)
     explicit_bzero(key, sizeof(key));
 }
 
-static void make_log_dir(struct daemon *daemon)
+static void make_dirs(struct daemon *daemon)
 {
-    snprintf(daemon->log_dir, sizeof(daemon->log_dir), "%s/logs", daemon->options.state);
-    make_dir(daemon->options.state, daemon->log_dir, 0700);
+    const char *state = daemon->options.state;
+
+    snprintf(daemon->log_dir, sizeof(daemon->log_dir), "%s/logs", state);
+    make_dir(state, daemon->log_dir, 0700);
+    snprintf(daemon->receipt_dir, sizeof(daemon->receipt_dir), "%s/receipts", state);
+    make_dir(state, daemon->receipt_dir, 0700);
 }
 
 void state_open(struct daemon *daemon)
@@ -200,5 +204,5 @@ void state_open(struct daemon *daemon)
     check_state_name(daemon->options.state);
     lock_state(daemon);
     make_key(daemon);
-    make_log_dir(daemon);
+    make_dirs(daemon);
 }

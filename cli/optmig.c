@@ -29,6 +29,7 @@ static const struct command g_commands[] = {
     {"inspect", command_inspect},
     {"collect-evidence", command_collect_evidence},
     {"verify-evidence", command_verify_evidence},
+    {"receipt", command_receipt},
 };
 
 enum { COMMANDS = sizeof(g_commands) / sizeof(g_commands[0]) };

@@ -26,6 +26,7 @@ static struct {
     struct work *work;
     bool pinned; /* to a policy's key; for good */
     uint8_t key_digest[32];
+    uint8_t policy_digest[32];
     uint64_t version_seen; /* the highest version of a policy that was obeyed here */
     bool obeys;            /* there is a policy for this move */
     char peer[OM_PEER_MAX];
@@ -100,6 +101,7 @@ static const char *open_policy(struct work *work)
     if (work->policy.version < g_attestation.version_seen)
         return "the policy is of an older version than one that this enclave has obeyed";
     g_attestation.version_seen = work->policy.version;
+    signature_sha256(part[BUNDLE_POLICY], g_attestation.policy_digest);
     return NULL;
 }
 
@@ -138,30 +140,41 @@ void attestation_describe(struct hello *mine)
 
 /* ---- showing who we are ---- */
 
-long attestation_send(void)
+long attestation_state(const uint8_t report_data[64], struct message_evidence *out)
 {
-    const struct handshake *handshake = sealed_handshake();
-    bool source = handshake->role == ROLE_SOURCE;
-    struct message_evidence evidence = {0};
     struct work *work;
-    uint8_t report_data[64];
     long length, total;
 
     if (!g_attestation.work)
         g_attestation.work = local_alloc(sizeof(struct work));
     work = g_attestation.work;
-    handshake_report_data(handshake, handshake->role, report_data);
+    memset(out, 0, sizeof(*out));
     total = platform_report(report_data, work->report, sizeof(work->report), &length);
-    if (total < 0) {
-        add_reason("the platform gives no report about this enclave");
+    if (total < 0)
         return total;
+    out->evidence = work->report;
+    out->evidence_length = (uint32_t)length;
+    out->certificates = work->report + length;
+    out->certificates_length = (uint32_t)(total - length);
+    return 0;
+}
+
+long attestation_send(void)
+{
+    const struct handshake *handshake = sealed_handshake();
+    bool source = handshake->role == ROLE_SOURCE;
+    struct message_evidence evidence;
+    uint8_t report_data[64];
+    long error;
+
+    handshake_report_data(handshake, handshake->role, report_data);
+    error = attestation_state(report_data, &evidence);
+    if (error) {
+        add_reason("the platform gives no report about this enclave");
+        return error;
     }
-    evidence.evidence = work->report;
-    evidence.evidence_length = (uint32_t)length;
-    evidence.certificates = work->report + length;
-    evidence.certificates_length = (uint32_t)(total - length);
     if (!source) {
-        evidence.rules = work->rules;
+        evidence.rules = g_attestation.work->rules;
         evidence.rules_length = (uint32_t)g_attestation.rules_length;
         evidence.rule_count = g_attestation.rule_count;
     }
@@ -232,8 +245,9 @@ static void judge_obedience(struct verdict *verdict, const struct hello *mine,
     words_put(&wanted, " or newer");
 }
 
-static bool judge_by_policy(const struct handshake *handshake,
-                            const struct message_evidence *evidence, struct span report_data)
+/* The verdict is in the work. */
+static bool verify(const struct handshake *handshake, const struct message_evidence *evidence,
+                   const uint8_t report_data[64])
 {
     struct work *work = g_attestation.work;
     struct attest_question *question = &work->question;
@@ -245,13 +259,35 @@ static bool judge_by_policy(const struct handshake *handshake,
     question->policy = &work->policy;
     question->policy_version_min = g_attestation.version_seen;
     question->now = g_host.now_ns(CLOCK_REALTIME) / 1000000000;
-    question->report_data = report_data;
+    question->report_data = span_of(report_data, 64);
     question->peer = span_text(g_attestation.peer);
     question->direction = handshake->role == ROLE_SOURCE ? ATTEST_OUT : ATTEST_IN;
-    attest_verify(&work->workspace, question, &work->verdict, &work->facts);
+    return attest_verify(&work->workspace, question, &work->verdict, &work->facts);
+}
+
+static bool judge_by_policy(const struct handshake *handshake,
+                            const struct message_evidence *evidence, const uint8_t report_data[64])
+{
+    struct work *work = g_attestation.work;
+
+    (void)verify(handshake, evidence, report_data); /* The rules that follow belong to it. */
     judge_obedience(&work->verdict, &handshake->mine, &handshake->theirs);
     tell_verdict(work, handshake->role == ROLE_DESTINATION);
     return verdict_passed(&work->verdict);
+}
+
+bool attestation_believes(const struct message_evidence *evidence, const uint8_t report_data[64])
+{
+    if (g_attestation.obeys)
+        return verify(sealed_handshake(), evidence, report_data);
+    return platform_verify(evidence->evidence, evidence->evidence_length, report_data) == 0;
+}
+
+void attestation_policy_digest(uint8_t out[32])
+{
+    memset(out, 0, 32);
+    if (g_attestation.obeys)
+        memcpy(out, g_attestation.policy_digest, 32);
 }
 
 /* What the destination found out about this side. */
@@ -289,7 +325,7 @@ bool attestation_judge(const struct message *message)
     handshake_report_data(handshake, handshake->theirs.role, report_data);
     heed_verdict(&evidence);
     if (g_attestation.obeys) {
-        accepted = judge_by_policy(handshake, &evidence, span_of(report_data, sizeof(report_data)));
+        accepted = judge_by_policy(handshake, &evidence, report_data);
     } else {
         error = platform_verify(evidence.evidence, evidence.evidence_length, report_data);
         accepted = !error;

@@ -25,3 +25,10 @@ long attestation_send(void);
 bool attestation_judge(const struct message *message);
 bool attestation_refused_there(void); /* by the destination's verdict: its REFUSE follows */
 const char *attestation_reason(void);
+
+/* After the move, in the same session.  SHA-256 of the policy that was obeyed; zero: none. */
+void attestation_policy_digest(uint8_t out[32]);
+/* Evidence of this side over these bytes; valid until the next is asked for.  0 or -errno. */
+long attestation_state(const uint8_t report_data[64], struct message_evidence *out);
+/* Would the peer's evidence over these bytes be accepted?  Tells nobody. */
+bool attestation_believes(const struct message_evidence *evidence, const uint8_t report_data[64]);

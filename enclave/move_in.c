@@ -17,6 +17,7 @@
 #include "enclave/move_role.h"
 #include "enclave/place.h"
 #include "enclave/process.h"
+#include "enclave/receipt.h"
 #include "enclave/sealed.h"
 #include "enclave/stop.h"
 #include "enclave/tables.h"
@@ -230,6 +231,7 @@ static long consume_start(const struct message *message)
 
     if (error)
         return error;
+    receipt_token(&token);
     continue_clock(&token);
     place_run();
     fd_release();
@@ -248,13 +250,17 @@ static long consume_start(const struct message *message)
 
 static long consume_pages_done(void)
 {
+    struct message_whole whole;
     long error = place_wait_complete();
 
     if (error)
         return error;
     place_end();
     g_in.report.postcopy_us = now_us() - g_in.started_us;
-    return reply(MESSAGE_RECEIPT, 0);
+    whole.realtime_ns = g_host.now_ns(CLOCK_REALTIME);
+    attestation_policy_digest(whole.policy);
+    receipt_whole(&whole);
+    return reply(MESSAGE_RECEIPT, encode_whole(sealed_body(STREAM_BULK), &whole));
 }
 
 /* ---- messages ---- */
@@ -497,6 +503,7 @@ bool move_in(struct ecall_move *untrusted)
     g_in.refused = true;
     g_in.begin_us = now_us();
     sealed_create();
+    receipt_begin();
     place_create();
     move_role_begin(ROLE_DESTINATION);
     error = run();
@@ -511,6 +518,8 @@ bool move_in(struct ecall_move *untrusted)
         sealed_fail();
     /* After a loss the pager is left as it is: threads that wait for a page wait on. */
     place_prefault_end();
+    if (!error)
+        receipt_as_destination(g_in.mode, &g_in.report);
     g_host.channel_shutdown();
     move_role_end();
     sealed_close();

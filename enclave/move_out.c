@@ -26,6 +26,7 @@
 #include "enclave/hooks.h"
 #include "enclave/move_role.h"
 #include "enclave/process.h"
+#include "enclave/receipt.h"
 #include "enclave/safepoint.h"
 #include "enclave/sealed.h"
 #include "enclave/source.h"
@@ -660,6 +661,7 @@ static long send_start(uint8_t type)
     start.boottime_ns =
         g_host.now_ns(CLOCK_BOOTTIME) + (uint64_t)g_tables->clock.boottime_offset_ns;
     start.monotonic_ns = clock_monotonic_ns();
+    receipt_token(&start);
     return sealed_send(STREAM_BULK, type, 0, encode_start(sealed_body(STREAM_BULK), &start));
 }
 
@@ -756,9 +758,20 @@ static long wait_started(uint64_t committed_us)
     return 0;
 }
 
-static long send_missing(void)
+/* What it says is for the receipt of the move; that it came is what counts here. */
+static long wait_whole(void)
 {
     struct message message;
+    struct message_whole whole;
+    long error = expect(MESSAGE_RECEIPT, &message);
+
+    if (!error && !decode_whole(message.body, message.length, &whole))
+        receipt_whole(&whole);
+    return error;
+}
+
+static long send_missing(void)
+{
     bool more = true;
     long error = 0;
 
@@ -771,9 +784,7 @@ static long send_missing(void)
     }
     if (!error)
         error = sealed_send(STREAM_BULK, MESSAGE_PAGES_DONE, 0, 0);
-    if (!error)
-        error = expect(MESSAGE_RECEIPT, &message);
-    return error;
+    return error ? error : wait_whole();
 }
 
 /* ---- when the channel breaks ---- */
@@ -946,6 +957,7 @@ bool move_out(struct ecall_move *untrusted)
     g_out.begin_us = now_us();
     g_out.deadline_us = g_out.move.deadline_us;
     sealed_create();
+    receipt_begin();
     source_create();
     move_role_begin(ROLE_SOURCE);
     error = run();
@@ -954,6 +966,8 @@ bool move_out(struct ecall_move *untrusted)
     finish_report(error);
     if (!sealed_committed())
         undo();
+    else if (!error)
+        receipt_as_source(g_out.move.mode, &g_out.report);
     g_host.channel_shutdown();
     move_role_end();
     sealed_close();

@@ -22,6 +22,7 @@ enum { TABLES_VERSION = 999 };
 struct tables {
     struct clock_state clock; /* first: the vDSO reads it at TABLES_BASE */
     uint32_t version;
+    uint8_t last_receipt[32]; /* of its last one; zero: none yet (receipt.c) */
     char name[OM_NAME_MAX];
     char command[256];
     char exe_path[4096];

@@ -25,6 +25,7 @@
 #include "host/image.h"
 #include "host/pager.h"
 #include "host/platform.h"
+#include "host/receipt.h"
 #include "host/relay_start.h"
 #include "host/service.h"
 #include "host/terminal.h"

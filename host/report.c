@@ -159,6 +159,10 @@ json_t *report_to_json(const struct om_move_report *report)
     set_count(object, "urgent_pages", report->urgent_pages);
     set_count(object, "throughput_bytes_per_s",
               report->total_us ? (uint64_t)((double)moved * 1e6 / (double)report->total_us) : 0);
+    if (report->receipt_us)
+        set_ms(object, "receipt_ms", report->receipt_us);
+    if (report->no_receipt[0])
+        json_object_set_new(object, "no_receipt", reason_to_json(report->no_receipt));
     set_count(object, "stop_realtime_ns", report->stop_realtime_ns);
     set_count(object, "resume_realtime_ns", report->resume_realtime_ns);
     return object;

@@ -59,7 +59,7 @@ void handshake_report_data(const struct handshake *h, uint8_t role, uint8_t out_
     report_hash(h, role, "optmig report 2", &out_report_data[32]);
 }
 
-static void put_hello(const struct hello *hello, uint8_t out[HELLO_bytes])
+void encode_hello(const struct hello *hello, uint8_t out[HELLO_bytes])
 {
     struct wire w = wire_writer(out, HELLO_bytes);
     wire_put_bytes(&w, g_hello_magic, sizeof g_hello_magic);
@@ -80,7 +80,7 @@ int handshake_create_hello(const struct handshake *h, uint8_t *out, size_t capac
 {
     if (h->role > ROLE_DESTINATION || h->stage == 0 || capacity < HELLO_bytes)
         return PROTOCOL_ARGUMENT;
-    put_hello(&h->mine, out);
+    encode_hello(&h->mine, out);
     return HELLO_bytes;
 }
 
@@ -100,7 +100,7 @@ int handshake_hello_length(const uint8_t prefix[HELLO_PREFIX_SIZE])
 }
 
 /* Only the form; whether it is the hello that we want is decided by check_hello. */
-static int decode_hello(const uint8_t *bytes, size_t length, struct hello *out)
+int decode_hello(const uint8_t *bytes, size_t length, struct hello *out)
 {
     memset(out, 0, sizeof *out);
     if (length < HELLO_PREFIX_SIZE)
@@ -159,7 +159,7 @@ int handshake_consume_hello(struct handshake *h, const uint8_t *bytes, size_t le
 static void hash_hello(br_sha256_context *sha, const struct hello *hello)
 {
     uint8_t bytes[HELLO_bytes];
-    put_hello(hello, bytes);
+    encode_hello(hello, bytes);
     br_sha256_update(sha, bytes, sizeof bytes);
 }
 

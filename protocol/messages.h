@@ -47,6 +47,10 @@ enum {
     RULES_MAX_bytes = RULES_MAX * (4 + 3 * RULE_TEXT_MAX_bytes),
     HANDSHAKE_TIMEOUT_ms = 10000,
     RESUME_HELLO_bytes = 56,
+    RECEIPT_BODY_bytes = 704,
+    RECEIPT_FILE_MAX_bytes =
+        RECEIPT_BODY_bytes + 16 + 2 * (EVIDENCE_MAX_bytes + CERTIFICATES_MAX_bytes),
+    RECEIPT_TIMEOUT_ms = 3000, /* for the other side's part of the receipt */
 };
 
 /* The messages, their senders and streams stand in messages.def. */
@@ -109,9 +113,15 @@ struct message_resumed {    /* fields in this order; 16 bytes */
     uint64_t resume_us;     /* as in STARTED */
 };
 
-/* SOURCE_EVIDENCE and DESTINATION_EVIDENCE: u32 lengths of evidence and certificates, u32 number of
- * rules, u32 zero; then evidence, certificates, rules.  The rules are the destination's verdict
- * about the source: u8 passed, u8 lengths of name, found, wanted, then these texts. */
+struct message_whole { /* RECEIPT; fields in this order; 40 bytes */
+    uint64_t realtime_ns;
+    uint8_t policy[32]; /* SHA-256 of the text that the destination obeyed; zero: none */
+};
+
+/* SOURCE_EVIDENCE, DESTINATION_EVIDENCE and, without rules, ARRIVED and the end of DEPARTED: u32
+ * lengths of evidence and certificates, u32 number of rules, u32 zero; then evidence, certificates,
+ * rules.  The rules are the destination's verdict about the source: u8 passed, u8 lengths of name,
+ * found, wanted, then these texts. */
 struct message_evidence {
     uint32_t evidence_length, certificates_length, rule_count, rules_length;
     const uint8_t *evidence, *certificates, *rules; /* of a decoded one: into the body */
@@ -151,3 +161,41 @@ struct hello {
  *   6  1  role                 24 32  nonce
  *   7  1  0
  */
+
+/* ---- receipt of a move (receipt.c): begins DEPARTED and the file ----
+ *
+ *   0   8  magic "OMRCPT01"            488  32  SHA-256 of the body of the enclave's last receipt;
+ *   8   4  version                              zero: none
+ *  12   4  mode (enum om_mode)         520   8  records sent on the bulk stream in all, and
+ *  16  64  name, as in PREPARE         528  32  their digest (of the last channel)
+ *  80 160  source's hello              560   4  channels that broke and were replaced
+ * 240 160  destination's hello         564   4  0
+ * 400  80  START, as it was sent       568  48  memory, pages, zero pages, pages after the start,
+ * 480   8  moves of the enclave, this           on demand, bytes sent
+ *          one too                     616  24  CLOCK_REALTIME: stop, start, all is there
+ *                                      640  64  SHA-256 of both policies, the source's first
+ *
+ * The file: body, u32 lengths of evidence and certificates of source and destination, and these.
+ */
+struct receipt {
+    uint32_t mode;
+    char name[64]; /* terminated, printable; the rest is zero */
+    struct hello source, destination;
+    struct message_start start;
+    uint64_t moves;
+    uint8_t previous[32];
+    uint64_t records_sent;
+    uint8_t digest[32];
+    uint32_t resumed;
+    /* By the word of the source, and the clocks of its host and of the destination's. */
+    uint64_t memory_bytes, pages, zero_pages, postcopy_pages, urgent_pages, bytes_sent;
+    uint64_t stop_realtime_ns, start_realtime_ns;
+    uint8_t source_policy[32];
+    struct message_whole whole; /* by that of the destination */
+};
+
+struct receipt_file { /* of a decoded one: all into its bytes */
+    const uint8_t *body;
+    struct receipt receipt;
+    struct message_evidence source, destination;
+};

@@ -53,6 +53,9 @@ void handshake_create(struct handshake *h, uint8_t role, uint8_t platform, uint6
 int handshake_create_hello(const struct handshake *h, uint8_t *out, size_t capacity);
 /* How long the hello is that starts with these 12 bytes, or an error. */
 int handshake_hello_length(const uint8_t prefix[12]);
+/* A hello's bytes, both ways; decoding clears *out and checks their form only. */
+void encode_hello(const struct hello *hello, uint8_t out[HELLO_bytes]);
+int decode_hello(const uint8_t *bytes, size_t length, struct hello *out);
 /* Decodes the peer's hello, once: version, role opposite to ours, same session, platform and
  * runtime; not our own hello reflected. */
 int handshake_consume_hello(struct handshake *h, const uint8_t *bytes, size_t length);
@@ -172,6 +175,8 @@ int decode_resumed(const uint8_t *body, size_t length, struct message_resumed *o
  * checks each of them. */
 size_t encode_evidence(uint8_t *body, const struct message_evidence *m);
 int decode_evidence(const uint8_t *body, size_t length, struct message_evidence *out);
+size_t encode_whole(uint8_t *body, const struct message_whole *m); /* RECEIPT */
+int decode_whole(const uint8_t *body, size_t length, struct message_whole *out);
 /* Texts are cleaned as by encode_text.  0 if capacity is not enough. */
 size_t encode_rule(uint8_t *rules, size_t capacity, const struct message_rule *rule);
 /* The rule at *at, which is moved on. */
@@ -181,6 +186,25 @@ int decode_rule(const uint8_t *rules, size_t length, size_t *at, struct message_
  * characters. */
 size_t encode_text(uint8_t *body, const char *text);
 int decode_text(const uint8_t *body, size_t length, char *out, size_t capacity); /* terminated */
+
+/* ---- receipt (receipt.c) ---- */
+
+void encode_receipt(uint8_t body[RECEIPT_BODY_bytes], const struct receipt *r);
+int decode_receipt(const uint8_t *body, size_t length, struct receipt *out);
+void receipt_digest(const uint8_t body[RECEIPT_BODY_bytes], uint8_t out[32]);
+/* What the report of the side with this role has to be made over. */
+void receipt_report_data(const uint8_t body[RECEIPT_BODY_bytes], uint8_t role,
+                         uint8_t out_report_data[64]);
+/* Writes at most RECEIPT_FILE_MAX_bytes.  0: evidence is missing, or too long. */
+size_t encode_receipt_file(uint8_t *out, const uint8_t body[RECEIPT_BODY_bytes],
+                           const struct message_evidence *source,
+                           const struct message_evidence *destination);
+int decode_receipt_file(const uint8_t *bytes, size_t length, struct receipt_file *out);
+/* DEPARTED: the body, and the source's evidence behind it. */
+size_t encode_departed(uint8_t *message, const uint8_t body[RECEIPT_BODY_bytes],
+                       const struct message_evidence *source);
+int decode_departed(const uint8_t *message, size_t length, struct receipt *out,
+                    struct message_evidence *out_source);
 
 /* ---- order of messages (session.c): which message may come in which state, as a table in
  * transitions.def ---- */

@@ -14,7 +14,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
 endif()
 
 set(OPTMIG_MOVE_PARTS attestation audit cards card_scan cpu_features guard hooks local lock log mm mm_layout move_in move_out move_role pager
-  page pageset place platform/sim random safepoint sealed shared_files source text
+  page pageset place platform/sim random receipt safepoint sealed shared_files source text
   tracker)
 list(TRANSFORM OPTMIG_MOVE_PARTS PREPEND ${CMAKE_SOURCE_DIR}/enclave/)
 list(TRANSFORM OPTMIG_MOVE_PARTS APPEND .c)

@@ -18,6 +18,7 @@
 #include "host/enclave.h"
 #include "host/pager.h"
 #include "host/platform.h"
+#include "host/receipt.h"
 #include "host/track.h"
 
 struct host_calls g_host;

@@ -286,6 +286,36 @@ def emit_records(keys, digest):
     emit("record_answer", answers.seal(4, 0, body[:33]))
 
 
+def receipt(source, destination):
+    """The body of a receipt of a third move, between sides with these hellos."""
+    start = struct.pack("<Q", 1234) + bytes(range(32))
+    start += struct.pack("<QQQQII", 10**15, 10**15 + 7, 4096, 120000, 5, 0)
+    figures = [5 << 30, 1310720, 77, 4096, 12, 5400 << 20]
+    times = [1700000000 * 10**9, 1700000000 * 10**9 + 2000000, 1700000001 * 10**9]
+    return (
+        b"OMRCPT01" + struct.pack("<II", VERSION, 2) + b"kv".ljust(64, b"\0") + source + destination + start
+        + struct.pack("<Q", 3) + bytes(range(100, 132)) + struct.pack("<Q", 1300) + bytes(range(32, 64))
+        + struct.pack("<II", 1, 0) + struct.pack("<9Q", *figures, *times)
+        + bytes(range(150, 182)) + bytes(range(180, 212))
+    )
+
+
+def receipt_report_data(body, role):
+    digest = sha256(body)
+    return b"".join(sha256(b"optmig receipt" + n + b"\0", bytes([role]), digest) for n in (b"1", b"2"))
+
+
+def emit_receipt():
+    source = Side(SOURCE, bytes(range(64)), 7)
+    destination = Side(DESTINATION, bytes(range(128, 192)), 8)
+    body = receipt(source.hello, destination.hello)
+    emit("receipt", body)
+    emit("receipt_source_report_data", receipt_report_data(body, SOURCE))
+    emit("receipt_destination_report_data", receipt_report_data(body, DESTINATION))
+    emit("receipt_file", body + struct.pack("<IIII", 5, 3, 6, 0) + b"quote" + b"pem" + b"quote2")
+    emit("whole", struct.pack("<Q", 1700000001 * 10**9) + bytes(range(180, 212)))
+
+
 def emit_bodies():
     page = bytes((i * 31 + (i >> 8)) & 0xFF for i in range(4096))
     head = struct.pack("<IIQQQ", 3, 0, 0x12345 << 8, 0xD000001 << 8 | 1, 0x10 << 8)

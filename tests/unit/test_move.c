@@ -31,6 +31,8 @@
 #include "host/enclave.h"
 #include "host/host.h"
 #include "host/platform.h"
+#include "host/receipt.h"
+#include "protocol/protocol.h"
 #include "tests/unit/move_fixture.h"
 
 #define PAGE 4096UL
@@ -94,6 +96,7 @@ static struct shared {
     pid_t destination;
     struct om_move_report source, there;
     uint64_t tables_digest;
+    uint64_t receipt[2]; /* digests: of the destination's, of the source's */
     uint32_t areas, pages;
     struct fixture_area area[AREAS_LIMIT];
     struct snapshot_page page[SNAPSHOT_MAX];
@@ -843,6 +846,18 @@ static void on_alarm(int number)
     _exit(1);
 }
 
+long host_receipt(const uint8_t *bytes, size_t length)
+{
+    struct receipt_file file;
+    uint64_t digest = 0xcbf29ce484222325ULL;
+
+    CHECK(decode_receipt_file(bytes, length, &file) == 0);
+    for (size_t i = 0; i < length; i++)
+        digest = (digest ^ bytes[i]) * 0x100000001b3ULL;
+    g_shared->receipt[g_is_source] = digest;
+    return 0;
+}
+
 /* No policy is under test here. */
 void host_rule(const struct om_rule *rule)
 {
@@ -933,6 +948,11 @@ static void check_report(const struct om_move_report *report, bool fails)
     if (report->result != expected)
         broken("result %u, expected %u: %s", report->result, expected, report->reason);
     CHECK((report->reason[0] == 0) == (expected == OM_RESULT_MOVED));
+    if (expected == OM_RESULT_MOVED && report->no_receipt[0])
+        broken("no receipt: %s", report->no_receipt);
+    /* Both sides have the same one, which only a move has. */
+    CHECK((g_shared->receipt[0] != 0) == (expected == OM_RESULT_MOVED));
+    CHECK(g_shared->receipt[0] == g_shared->receipt[1]);
     if (fails)
         printf("    %s\n", report->reason);
 }

@@ -57,6 +57,7 @@ static bool may_send(int role, int event)
     case MESSAGE_STARTED:
     case MESSAGE_REQUEST:
     case MESSAGE_RECEIPT:
+    case MESSAGE_ARRIVED:
     case MESSAGE_MISSING:
     case MESSAGE_RESUMED:
     case MESSAGE_PONG:
