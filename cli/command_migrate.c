@@ -148,6 +148,15 @@ static void print_cause(const json_t *report)
     putchar('\n');
 }
 
+static void print_no_receipt(const json_t *report)
+{
+    char text[OM_RULE_TEXT_MAX];
+
+    if (json_object_get(report, "no_receipt"))
+        printf("  receipt      none at the source: %s\n",
+               units_printable(line_text(report, "no_receipt", ""), text, sizeof(text)));
+}
+
 static void print_moved(const json_t *report)
 {
     char memory[TEXT_bytes], bytes[TEXT_bytes], rate[TEXT_bytes], total[TEXT_bytes],
@@ -178,6 +187,7 @@ static void print_moved(const json_t *report)
     if (json_object_get(report, "resumed"))
         printf("  connection   broke after the start, and was replaced %.0f times\n",
                field(report, "resumed"));
+    print_no_receipt(report);
     if (json_object_get(report, "slow_thread"))
         printf(
             "  slow stop    thread %.0f was the last to stop; it was at 0x%llx when it was told\n",

@@ -156,8 +156,8 @@ static void print_receipt(const struct receipt *r)
 {
     char text[HEX_bytes], stop[32], all[32], size[32];
 
-    printf("%s moved, for the %" PRIu64 ". time, in session %016" PRIx64 " (mode %s)\n", r->name,
-           r->moves, r->source.session, mode_name((int)r->mode));
+    printf("%s moved in session %016" PRIx64 ", its move number %" PRIu64 " (mode %s)\n", r->name,
+           r->source.session, r->moves, mode_name((int)r->mode));
     printf("  stopped      %s by the source's clock; all there %s by the destination's\n",
            date(r->stop_realtime_ns, stop), date(r->whole.realtime_ns, all));
     printf("  moved        %s of memory, %" PRIu64 " pages, %" PRIu64

@@ -388,6 +388,7 @@ def print_all():
     keys, digest = emit_handshake()
     emit_records(keys, digest)
     emit_bodies()
+    emit_receipt()
     emit_sim()
 
 
