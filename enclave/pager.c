@@ -72,7 +72,9 @@ static void ask_source(const uint64_t *wanted, uint32_t count, uint32_t *mended)
         return;
     error = now == *mended ? request_wanted(wanted, count) : request_again();
     *mended = now;
-    if (error)
+    /* What was wanted may have come meanwhile, with all the rest: then nothing may be asked for any
+     * more, and the mover still has something to say. */
+    if (error && !place_whole())
         g_host.channel_shutdown();
     move_role_unuse();
 }

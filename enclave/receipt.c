@@ -169,6 +169,8 @@ static const char *arrive(uint32_t mode)
 static void finish(struct om_move_report *report, uint64_t begin_ns, const char *reason)
 {
     report->receipt_us = (g_host.now_ns(CLOCK_MONOTONIC) - begin_ns) / 1000;
+    if (reason)
+        log_info("this move has no receipt here: %s", reason);
     str_copy(report->no_receipt, reason ? reason : "", sizeof(report->no_receipt));
 }
 
