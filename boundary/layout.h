@@ -2,13 +2,15 @@
 /*
  * Where things are in the address space of a host process.  Read by both sides of the boundary.
  *
- *   ELRANGE_BASE    64 KiB   the program: executable, libraries, heap, stacks        moves, page by
- * page TABLES_BASE    832 GiB   the runtime's tables: memory map, threads, fds, signals moves with
- * the enclave LOCAL_BASE     896 GiB   the runtime's own memory: buffers, keys, bitmaps never
- * leaves this host IMAGE_BASE     960 GiB   the runtime's code and data, the same bytes everywhere
- * measured, never sent ELRANGE_END      1 TiB SHARED_BASE      1 TiB   one page block that the host
- * writes and the enclave reads (clock) above                    the host process, its libc and its
- * stacks
+ *  - PROGRAM_BASE, 64 KiB: the program: executable, libraries, heap, stacks; moves, page by page
+ *  - TABLES_BASE, 832 GiB: the runtime's tables: memory map, threads, descriptors, signals; move
+ * with the enclave
+ *  - LOCAL_BASE, 896 GiB: the runtime's own memory: buffers, keys, bitmaps; never leaves this host
+ *  - IMAGE_BASE, 960 GiB: the runtime's code and data, the same bytes everywhere: measured, never
+ * sent
+ *  - SHARED_BASE, 1 TiB, where ELRANGE ends: one page block that the host writes and the enclave
+ * reads (clock)
+ *  - above: the host process, its libc and its stacks
  *
  * ELRANGE starts at 64 KiB so that position-dependent programs (linked at 4 MiB) load where they
  * were linked.  Everything above ELRANGE_END may execute system calls; nothing below may.

@@ -72,6 +72,7 @@ int command_stop(struct common_options *options, int argc, char **argv);
 int command_signal(struct common_options *options, int argc, char **argv);
 int command_ping(struct common_options *options, int argc, char **argv);
 int command_attach(struct common_options *options, int argc, char **argv);
+int command_attack(struct common_options *options, int argc, char **argv);
 int command_logs(struct common_options *options, int argc, char **argv);
 int command_collect_evidence(struct common_options *options, int argc, char **argv);
 int command_receipt(struct common_options *options, int argc, char **argv);

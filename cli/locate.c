@@ -16,26 +16,40 @@ enum { SCRIPT_LINE_bytes = 256 };
 
 #define DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
+/* Beside this executable, as where it was built, or where `make install` puts it. */
+static bool locate_part(const char *const places[2], int mode, char *out_path, size_t size)
+{
+    char self[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+    self[length > 0 ? length : 0] = 0;
+    *(strrchr(self, '/') ? strrchr(self, '/') : self) = 0;
+    for (size_t i = 0; i < 2; i++) {
+        int wanted = snprintf(out_path, size, "%s/%s", self, places[i]);
+
+        if (wanted > 0 && (size_t)wanted < size && access(out_path, mode) == 0)
+            return true;
+    }
+    return false;
+}
+
 bool locate_host_program(char *out_path, size_t size)
 {
     static const char *const places[] = {"optmig-host", "../libexec/optmig/optmig-host"};
     const char *named = getenv("OPTMIG_HOST_PROGRAM");
-    char self[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
     if (named && *named) {
         snprintf(out_path, size, "%s", named);
         return access(out_path, X_OK) == 0;
     }
-    self[length > 0 ? length : 0] = 0;
-    *(strrchr(self, '/') ? strrchr(self, '/') : self) = 0;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
-        int wanted = snprintf(out_path, size, "%s/%s", self, places[i]);
+    return locate_part(places, X_OK, out_path, size);
+}
 
-        if (wanted > 0 && (size_t)wanted < size && access(out_path, X_OK) == 0)
-            return true;
-    }
-    return false;
+bool locate_attack(char *out_path, size_t size)
+{
+    static const char *const places[] = {"optmig-attack", "../libexec/optmig/attack/attack"};
+
+    return locate_part(places, R_OK, out_path, size);
 }
 
 bool locate_control_socket(const char *dir, struct sockaddr_un *out)

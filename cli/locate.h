@@ -10,6 +10,8 @@
 
 /* OPTMIG_HOST_PROGRAM, or optmig-host beside this executable, or ../libexec/optmig/optmig-host. */
 bool locate_host_program(char *out_path, size_t size);
+/* The script of `optmig attack`. */
+bool locate_attack(char *out_path, size_t size);
 /* DIR/control.sock; false if the path is too long for a socket's address. */
 bool locate_control_socket(const char *dir, struct sockaddr_un *out);
 /* As execvp looks: an absolute path, symbolic links kept.  0, -ENOENT, -EACCES, -EISDIR or

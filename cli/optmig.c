@@ -30,6 +30,7 @@ static const struct command g_commands[] = {
     {"collect-evidence", command_collect_evidence},
     {"verify-evidence", command_verify_evidence},
     {"receipt", command_receipt},
+    {"attack", command_attack},
 };
 
 enum { COMMANDS = sizeof(g_commands) / sizeof(g_commands[0]) };

@@ -20,6 +20,7 @@
 #include "enclave/cards.h"
 #include "enclave/source.h"
 #include "enclave/tables.h"
+#include "enclave/tracker.h"
 
 enum { REGIONS_MAX = 4096, NAMED_MAX = 16, STACKS_NOTED_MAX = 1024 };
 
@@ -61,12 +62,8 @@ long audit_look(uint64_t start, uint64_t end, bool protect, const struct om_regi
 
         if (found < 0)
             return found;
-        if (found > REGIONS_MAX || walk_end <= start || walk_end > end)
+        if (!tracker_answer_is_good(&scan, g_audit.regions, found, REGIONS_MAX, walk_end))
             return -EIO;
-        for (long i = 0; i < found; i++)
-            if (g_audit.regions[i].start < start || g_audit.regions[i].end > walk_end ||
-                g_audit.regions[i].start >= g_audit.regions[i].end)
-                return -EIO;
         owe(g_audit.regions, found);
         start = walk_end;
     }

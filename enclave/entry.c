@@ -11,8 +11,10 @@
 #include "enclave/attestation.h"
 #include "enclave/clock.h"
 #include "enclave/fd.h"
+#include "enclave/host_result.h"
 #include "enclave/mm.h"
 #include "enclave/move.h"
+#include "enclave/start_copy.h"
 #include "enclave/sys_thread.h"
 #include "enclave/syscall.h"
 #include "enclave/tables.h"
@@ -56,11 +58,12 @@ static long create(const struct ecall_create *untrusted)
 {
     struct ecall_create arg = *untrusted;
 
-    if (arg.version != OM_BOUNDARY_VERSION)
+    if (arg.version != OM_BOUNDARY_VERSION || !is_of_host(arg.calls, sizeof(*arg.calls)))
         return -EINVAL;
     if (!life_take(LIFE_NONE))
         return -EPERM;
     g_host = *arg.calls;
+    host_results_check(&g_host);
     g_host_sigreturn = g_host.sigreturn;
     g_facts = (struct host_facts){
         .host_fd_base = arg.host_fd_base,
@@ -113,7 +116,6 @@ static long start(struct ecall_start *start)
     struct program program = {start->path, start->argv, start->envp, start->tracker};
     struct thread *first = thread_allocate();
 
-    start->reason[0] = 0;
     first->cpu.sigmask = start->sigmask;
     first->tid = g_tables->threads.process_id;
     remember_command(start);
@@ -141,14 +143,18 @@ static long start(struct ecall_start *start)
 
 static void start_once(struct ecall_start *untrusted)
 {
+    static struct ecall_start order;
     long result;
 
     if (!life_take(LIFE_EMPTY)) {
         untrusted->result = -EPERM;
         return;
     }
-    result = start(untrusted);
+    result = start_copy(untrusted, &order);
+    if (!result)
+        result = start(&order);
     life_become(result ? LIFE_ENDED : LIFE_RUNS);
+    memcpy(untrusted->reason, order.reason, sizeof(order.reason));
     untrusted->result = result;
 }
 
@@ -193,8 +199,24 @@ static void inspect(struct ecall_inspect *out)
     memcpy(out->command, g_tables->command, sizeof(out->command));
 }
 
+/* What an ECALL reads of its argument and writes to it: 0 for a number that is none. */
+static size_t argument_size(long number)
+{
+#define OCALL(type, name, parameters)
+#define ECALL(name, argument) [ECALL_##name] = sizeof(argument),
+    static const size_t sizes[] = {
+#include "boundary/calls.def"
+    };
+#undef OCALL
+#undef ECALL
+
+    return (unsigned long)number < OM_ARRAY_LENGTH(sizes) ? sizes[number] : 0;
+}
+
 long ecall_dispatch(long number, void *argument)
 {
+    if (!is_of_host(argument, argument_size(number)))
+        return -EFAULT;
     switch (number) {
     case ECALL_create:
         return create(argument);

@@ -173,8 +173,12 @@ long fd_made(long fd, const struct open_file *model, bool cloexec)
 long fd_made_pair(const int32_t fds[2], const struct open_file models[2], bool cloexec)
 {
     uint32_t index[2];
-    bool out[2] = {out_of_numbers(fds[0]), out_of_numbers(fds[1])};
+    bool out[2];
 
+    if (fds[0] < 0 || fds[1] < 0)
+        return -EIO; /* The host said that there were two. */
+    out[0] = out_of_numbers(fds[0]);
+    out[1] = out_of_numbers(fds[1]);
     for (unsigned i = 0; i < 2; i++)
         if (out[!i] && !out[i])
             fd_close_number(fds[i]);

@@ -55,8 +55,10 @@ static void write_last_words(int fd, const char *format, ...)
 void runtime_abort(const char *file, int line, const char *what)
 {
     if (g_host.syscall) {
-        write_last_words(g_facts.log_fd >= 0 ? g_facts.log_fd : STDERR,
-                         "bug in the runtime, %s:%d: %s", file, line, what);
+        write_last_words(
+            g_facts.log_fd >= 0 ? g_facts.log_fd : STDERR,
+            "the runtime gives up at %s:%d (%s): a bug of its own, or a host that lies", file, line,
+            what);
         (void)host_syscall(__NR_exit_group, OM_ABORT_STATUS, 0, 0, 0, 0, 0);
     }
     for (;;)

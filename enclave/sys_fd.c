@@ -327,7 +327,7 @@ long sys_fcntl(struct call *call)
 static long make_pipe(uint64_t to, uint32_t flags)
 {
     struct open_file models[2] = {{.kind = FD_PIPE}, {.kind = FD_PIPE}};
-    int32_t fds[2];
+    int32_t fds[2] = {-1, -1};
     long error = flags & NOTIFICATION_PIPE ? -EINVAL
                                            : fd_kernel(__NR_pipe2, fd_address_of(fds), flags, 0, 0);
 

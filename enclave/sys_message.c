@@ -91,7 +91,10 @@ __attribute__((noinline)) static long message(struct call *call, uint64_t addres
     if (result != 0)
         return result;
     uint64_t args[6] = {call->args[0], (uint64_t)(uintptr_t)&header, flags};
+    uint64_t control_length = header.control_length;
     result = call_blocking(call, receive ? __NR_recvmsg : __NR_sendmsg, args);
+    /* Programs walk through it without looking at how much they had asked for. */
+    header.control_length = OM_MIN(header.control_length, control_length);
     if (receive && result >= 0 && header_to_program(address, &header) != 0)
         return -EFAULT;
     return result;

@@ -38,7 +38,7 @@ long sys_socketpair(struct call *call)
     struct open_file models[2] = {
         {.kind = FD_SOCKETPAIR, .flags = O_RDWR | (type & O_NONBLOCK)},
     };
-    int32_t fds[2];
+    int32_t fds[2] = {-1, -1};
     long error = fd_kernel(__NR_socketpair, call->args[0], type, call->args[2], fd_address_of(fds));
 
     if (error)

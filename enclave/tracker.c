@@ -114,11 +114,14 @@ bool tracker_is_frozen(void)
 
 /* ---- one look ---- */
 
-/* The host answered: its regions lie in [start, end), ascend and are whole pages, or the answer is
- * bad. */
-static bool answer_is_good(const struct om_region *regions, long count, uint64_t start,
-                           uint64_t walk_end)
+bool tracker_answer_is_good(const struct om_scan *scan, const struct om_region *regions, long count,
+                            uint32_t capacity, uint64_t walk_end)
 {
+    uint64_t start = scan->start;
+
+    if (count > (long)capacity || walk_end <= start || walk_end > scan->end ||
+        walk_end % OM_PAGE_SIZE)
+        return false;
     for (long i = 0; i < count; i++) {
         if (regions[i].start < start || regions[i].start >= regions[i].end ||
             regions[i].end > walk_end || (regions[i].start | regions[i].end) % OM_PAGE_SIZE)
@@ -138,8 +141,7 @@ static long look(uint64_t start, uint64_t *end, bool written, bool protect, stru
 
     if (count < 0)
         return count;
-    if (count > (long)capacity || walk_end <= start || walk_end > *end || walk_end % OM_PAGE_SIZE ||
-        !answer_is_good(out, count, start, walk_end))
+    if (!tracker_answer_is_good(&scan, out, count, capacity, walk_end))
         return -EIO;
     *end = walk_end;
     return count;

@@ -38,6 +38,10 @@ long sweep_next(struct sweep *sweep, const struct om_region **out_regions);
  * SWEEP_WRITTEN has to follow, and from then on SWEEP_HOT sees all that is written. */
 long tracker_freeze(void);
 bool tracker_is_frozen(void);
+/* Of a host that answers a look (host calls: track_scan): regions of whole pages that ascend,
+ * within what was asked for. */
+bool tracker_answer_is_good(const struct om_scan *scan, const struct om_region *regions, long count,
+                            uint32_t capacity, uint64_t walk_end);
 
 /* Barrier tracker, with the program stopped: what the threads' stacks hold, which nothing marks.  A
  * number of regions (valid until the next call), or -EOPNOTSUPP: the thread of this id runs on a

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The attacks, by the property that each is against.  ATTACKS: property -> function(long) -> attacks."""
+"""The attacks.  ATTACKS: name -> Property, in the order in which they are made."""
+import collections
 import os
 import socket
 import struct
@@ -9,13 +10,17 @@ import time
 from middle import Middle
 from relay import BACK, HEADER, OUT, TAG, TYPES, Attack, Record, dribble, flip
 
+# end: what becomes of the program.  "unharmed": nothing; "taken-back": it stops, and goes on at the source;
+# "arrives": it moves to the destination all the same; "refused": that too is nothing, but there has to be a policy.
+# attacks(long): the variants.
+Property = collections.namedtuple("Property", "end promise attacks")
 ATTACKS = {}
 BEFORE_START = ["SOURCE_EVIDENCE", "DESTINATION_EVIDENCE", "PREPARE", "READY", "PAGES", "LAYOUT", "PING", "PONG", "LIST", "LIST_END", "LISTED", "RESTORE", "RESTORED", "START"]
 
 
 def against(promise):
     def enter(function):
-        ATTACKS[promise] = function
+        ATTACKS[function.__name__.replace("_", "-")] = Property("unharmed", promise, function)
         return function
 
     return enter
@@ -305,14 +310,12 @@ class Slow(Attack):
         link.sockets[1 - way].sendall(data[len(now):])
 
 
-# ---- one each for a program that may go, or be lost, by it (tests/run.d/85-adversary) ----
-
-AFTER = {}
+# ---- one each, that let the program go, or take it back ----
 
 
-def after(name):
+def after(name, end, promise):
     def enter(function):
-        AFTER[name] = function
+        ATTACKS[name] = Property(end, promise, lambda long: [function(long)])
         return function
 
     return enter
@@ -332,7 +335,7 @@ class Pages(Attack):
         return record.frame
 
 
-@after("count")
+@after("count", "refused", "a source that is refused has sent no byte of state")
 def count_bytes(_long):
     """Changes nothing; what a source that is refused has sent, is counted."""
 
@@ -362,7 +365,7 @@ def count_bytes(_long):
     return Count()
 
 
-@after("swap")
+@after("swap", "arrives", "two records of post-copy pages change places: the connection is replaced, the program whole")
 def swap_pages(_long):
     class Swap(Pages):
         result = {"moved"}
@@ -381,7 +384,7 @@ def swap_pages(_long):
     return Swap()
 
 
-@after("graft")
+@after("graft", "arrives", "one record of post-copy pages with another one's contents: replaced, whole")
 def graft_pages(_long):
     """The contents of one record of pages under the head of another one."""
 
@@ -401,7 +404,7 @@ def graft_pages(_long):
     return Graft()
 
 
-@after("flip")
+@after("flip", "arrives", "a bit of a post-copy page is changed: replaced, whole")
 def flip_pages(_long):
     class Flip(Pages):
         result = {"moved"}
@@ -415,7 +418,7 @@ def flip_pages(_long):
     return Flip()
 
 
-@after("withhold")
+@after("withhold", "arrives", "pages are withheld for 3 s in post-copy: the program waits, and is whole")
 def withhold(_long):
     class Withhold(Pages):
         result = {"moved"}
@@ -431,7 +434,7 @@ def withhold(_long):
     return Withhold()
 
 
-@after("second-start")
+@after("second-start", "arrives", "the start token, and all before it, said to a second destination too: nothing runs there")
 def second_start(_long):
     """All that the source said, with its start token, goes to a second destination as well."""
 
@@ -486,7 +489,7 @@ def second_start(_long):
     return Second()
 
 
-@after("start-twice")
+@after("start-twice", "arrives", "the start token comes twice: one program, whole")
 def start_twice(_long):
     class Twice(Attack):
         mode, result = "precopy", {"moved"}
@@ -500,7 +503,7 @@ def start_twice(_long):
     return Twice()
 
 
-@after("start-late")
+@after("start-late", "arrives", "the start token comes late, after the limit of the stop: one program, whole")
 def start_late(_long):
     class Late(Attack):
         """START is held back for longer than the source's patience while stopped (5 s)."""
@@ -516,7 +519,7 @@ def start_late(_long):
     return Late()
 
 
-@after("drip")
+@after("drip", "arrives", "bytes that drip: the move succeeds, whole")
 def drip(long):
     if long:
         return Slow("the whole move in pieces of 1500 bytes", 1 << 40, 1500, 0.0001)
@@ -558,15 +561,15 @@ class Cut(Attack):
         raise EOFError
 
 
-AFTER["cut-start"] = lambda _long: Cut("hybrid", "failed", "START", down=0.4)
-AFTER["cut-after-start"] = lambda _long: Cut("postcopy", "moved", "START", passes=True, down=0.4)
-AFTER["cut-started"] = lambda _long: Cut("postcopy", "moved", "STARTED", down=0.4)
-AFTER["cut-often"] = lambda long: Cut("postcopy", "moved", "PAGES", times=300 if long else 20, every=4)
-AFTER["cut-requests"] = lambda _long: Cut("postcopy", "moved", "REQUEST", "PAGES", times=6, every=3)
-AFTER["cut-end"] = lambda _long: Cut("postcopy", "moved", "PAGES_DONE", times=3)
+after("cut-start", "taken-back", "the connection breaks at START: the program runs on at the source, and moves")(lambda _long: Cut("hybrid", "failed", "START", down=0.4))
+after("cut-after-start", "arrives", "the connection breaks after START: the move goes on, one program, whole")(lambda _long: Cut("postcopy", "moved", "START", passes=True, down=0.4))
+after("cut-started", "arrives", "the connection breaks at STARTED: the move goes on, one program, whole")(lambda _long: Cut("postcopy", "moved", "STARTED", down=0.4))
+after("cut-often", "arrives", "the connection breaks 20 times in post-copy: the program waits, and is whole")(lambda long: Cut("postcopy", "moved", "PAGES", times=300 if long else 20, every=4))
+after("cut-requests", "arrives", "either connection breaks in post-copy: the program waits, and is whole")(lambda _long: Cut("postcopy", "moved", "REQUEST", "PAGES", times=6, every=3))
+after("cut-end", "arrives", "the connection breaks when all was sent: whole")(lambda _long: Cut("postcopy", "moved", "PAGES_DONE", times=3))
 
 
-@after("cut-resume")
+@after("cut-resume", "arrives", "connections that replace broken ones break too: whole")
 def cut_resume(_long):
     """Also the connections that replace broken ones break, at each of their first records."""
 
@@ -585,7 +588,7 @@ def cut_resume(_long):
     return Resume()
 
 
-@after("cut-start-resume")
+@after("cut-start-resume", "taken-back", "the connection breaks at START, and again when the destination says that it never started: taken back")
 def cut_start_resume(_long):
     """START never comes, nor does the first answer that says so."""
 
@@ -603,7 +606,7 @@ def cut_start_resume(_long):
     return Answer()
 
 
-@after("replay-resume")
+@after("replay-resume", "arrives", "what resumed the session once is said again: of no use, whole")
 def replay_resume(_long):
     """What resumed the session once is said again, in place of what the source says the next time."""
 
@@ -632,7 +635,7 @@ def replay_resume(_long):
     return Again()
 
 
-@after("flip-resume")
+@after("flip-resume", "arrives", "the hellos of a resumed session are changed: of no use, whole")
 def flip_resume(_long):
     """Each byte of the hellos of a resumed session is changed once: what they begin comes to nothing."""
 

@@ -16,62 +16,16 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "attest/bundle.h"
-#include "host/enclave.h"
-#include "host/host.h"
+#include "tests/adversary/hostile.h"
 #include "tests/attest/forge.h"
 
 struct brought {
     size_t length;
     uint8_t bytes[4096];
 };
-
-static const char *g_runtime;
-
-static sem_t g_done;
-
-static void on_progress(const struct om_progress *progress)
-{
-    (void)progress;
-}
-
-static void on_rule(const struct om_rule *rule)
-{
-    (void)rule;
-}
-
-static void on_done(const struct om_move_report *report)
-{
-    (void)report;
-    sem_post(&g_done);
-}
-
-/* In place of control.c. */
-void control_relay(int pid, uint32_t connections)
-{
-    (void)pid;
-    (void)connections;
-}
-
-void control_terminal(int master)
-{
-    (void)master;
-}
-
-void control_own_service(const struct om_service *service, bool own)
-{
-    (void)service;
-    (void)own;
-}
-
-static _Noreturn void die(const char *what)
-{
-    fprintf(stderr, "hostile-policy: %s\n", what);
-    _exit(1);
-}
 
 static void bring(struct brought *out, const char *operator, unsigned version)
 {
@@ -99,20 +53,14 @@ static void bring(struct brought *out, const char *operator, unsigned version)
 static void make_enclave(const struct brought *bundle)
 {
     static char path[32]; /* read again at each move */
-    struct enclave_options options = {
-        .runtime_path = g_runtime, .log_fd = 2, .quiet = true, .log_level = OM_LOG_ERROR};
-    char reason[OM_REASON_MAX] = "";
     int file = memfd_create("bundle", 0);
 
     if (bundle) {
         if (file < 0 || write(file, bundle->bytes, bundle->length) != (ssize_t)bundle->length)
             die("no bundle can be written");
         snprintf(path, sizeof(path), "/proc/self/fd/%d", file);
-        options.bundle_path = path;
     }
-    strcpy(options.name, "victim");
-    if (enclave_create(&options, reason))
-        die(reason);
+    hostile_enclave(bundle ? path : NULL);
 }
 
 /* The reason has to have these words. */
@@ -128,34 +76,16 @@ static void refuses(const char *what, const void *bundle, uint64_t length, const
         die(what);
 }
 
-static void start(char **argv)
-{
-    extern char **environ;
-    char reason[OM_REASON_MAX] = "";
-
-    if (enclave_start(argv[0], argv, environ, NULL, NULL, 0, reason))
-        die(reason);
-}
-
-/* Nobody brings another connection. */
-static void on_severed(const struct om_severed *severed)
-{
-    (void)severed;
-    enclave_orphan(-ECONNREFUSED);
-}
-
 /* A move as it should be, but for sockets: so that the host's files are ready for those that
  * follow. */
 static void move_in_vain(void)
 {
-    static const struct move_callbacks callbacks = {on_progress, on_rule, on_severed, on_done};
     const struct move_options options = {.fds = {-1, -1}};
 
-    sem_init(&g_done, 0, 0);
-    if (enclave_move_out(&options, &callbacks))
+    if (enclave_move_out(&options, &g_hostile_callbacks))
         die("a move cannot begin");
-    while (sem_wait(&g_done))
-        ;
+    if (!hostile_wait_done(HOSTILE_PATIENCE_s))
+        die("a move never ends");
 }
 
 static _Noreturn void with_policy(char **argv)
@@ -171,7 +101,7 @@ static _Noreturn void with_policy(char **argv)
     version = memmem(changed.bytes, changed.length, "\"version\":5", 11);
     version[10] = '6';
     make_enclave(&first);
-    start(argv);
+    hostile_start(argv);
     move_in_vain();
     refuses("no policy", NULL, 0, "its host brings none");
     refuses("another operator's", strange.bytes, strange.length, "of another key");
@@ -191,7 +121,7 @@ static _Noreturn void without_policy(char **argv)
 
     bring(&policy, "operator", 3);
     make_enclave(NULL);
-    start(argv);
+    hostile_start(argv);
     move_in_vain();
     refuses("a policy too late", policy.bytes, policy.length, "made without a policy's key");
     _exit(0);
@@ -200,14 +130,12 @@ static _Noreturn void without_policy(char **argv)
 static int child(void (*act)(char **argv), char **argv)
 {
     pid_t pid = fork();
-    int status = -1;
 
     if (!pid) {
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         act(argv);
     }
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    return hostile_status_of(pid);
 }
 
 int main(int argc, char **argv)
@@ -216,7 +144,7 @@ int main(int argc, char **argv)
 
     if (argc < 3)
         die("usage: hostile-policy RUNTIME PROGRAM [ARGUMENT...]");
-    g_runtime = argv[1];
+    g_hostile_runtime = argv[1];
     with = child(with_policy, argv + 2);
     without = child(without_policy, argv + 2);
     printf("with a policy %d, without %d\n", with, without);

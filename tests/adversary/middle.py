@@ -5,14 +5,13 @@ He has keys with both sides, so he reads and writes their first records; what he
 his own handshakes.
 """
 import os
-import pathlib
 import struct
 import sys
 import threading
 
-from relay import BACK, HEADER, OUT, TAG, Attack
+from relay import BACK, HEADER, OUT, TAG, Attack, beside
 
-sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / "unit"))
+sys.path.insert(0, str(beside("protocol_vectors.py", "tests/unit").parent))
 import protocol_vectors as v  # noqa: E402
 
 

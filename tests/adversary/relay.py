@@ -14,7 +14,15 @@ import time
 
 HEADER, TAG, RESUME_HELLO = 24, 16, 56
 OUT, BACK = 0, 1  # from the source, from the destination
-_definitions = pathlib.Path(__file__).parent.parent.parent / "protocol" / "messages.def"
+_here = pathlib.Path(__file__).resolve().parent
+
+
+def beside(name, source):
+    """A file that lies beside this one where it is installed, and at its place in the sources."""
+    return _here / name if (_here / name).exists() else _here.parent.parent / source / name
+
+
+_definitions = beside("messages.def", "protocol")
 TYPES = {name: int(n) for name, n in re.findall(r"^MESSAGE\((\w+), (\d+)", _definitions.read_text(), re.M)}
 NAMES = {number: name for name, number in TYPES.items()}
 

@@ -1,6 +1,6 @@
 # The dispatcher of system calls, natively.  Not with ASan: its shadow lies where the tables are.
 if(NOT OPTMIG_SANITIZE)
-  set(OPTMIG_SYSCALLS_UNDER_TEST call_check futex_pi hooks path process receive_timeout sys_hooks sys_limits sys_message sys_path sys_process
+  set(OPTMIG_SYSCALLS_UNDER_TEST call_check futex_pi hooks host_result path process receive_timeout sys_hooks sys_limits sys_message sys_path sys_process
     sys_time sys_wait syscall syscall_table text timers)
   list(TRANSFORM OPTMIG_SYSCALLS_UNDER_TEST PREPEND ${CMAKE_SOURCE_DIR}/enclave/)
   list(TRANSFORM OPTMIG_SYSCALLS_UNDER_TEST APPEND .c)

@@ -7,10 +7,12 @@
 
 #include <asm/resource.h>
 #include <asm/unistd.h>
+#include <linux/futex.h>
 #include <linux/time.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "enclave/host_result.h"
 #include "enclave/path.h"
 #include "enclave/process.h"
 
@@ -585,9 +587,62 @@ static void test_rights_that_were_given_away_stay_away(void **state)
     assert_int_equal(status, 0);
 }
 
+/* ---- answers of a host that lies ---- */
+
+static long answer(long nr, uint64_t a1, uint64_t a2, uint64_t a3, long result)
+{
+    const uint64_t args[6] = {3, a1, a2, a3};
+    return host_result(nr, args, result);
+}
+
+static void test_impossible_answers_are_errors(void **state)
+{
+    const uint64_t entries[] = {fixture_address(AT_DATA), 10, 0, 20};
+    const uint64_t header[] = {0, 0, (uint64_t)entries, 2};
+    (void)state;
+    assert_int_equal(answer(__NR_read, 0, 10, 0, 10), 10);
+    assert_int_equal(answer(__NR_read, 0, 10, 0, 11), -EIO);
+    assert_int_equal(answer(__NR_read, 0, 10, 0, (long)TABLES_BASE), -EIO);
+    assert_int_equal(answer(__NR_write, 0, 10, 0, 11), -EIO);
+    assert_int_equal(answer(__NR_readv, (uint64_t)entries, 2, 0, 30), 30);
+    assert_int_equal(answer(__NR_readv, (uint64_t)entries, 2, 0, 31), -EIO);
+    assert_int_equal(answer(__NR_recvmsg, (uint64_t)header, 0, 0, 31), -EIO);
+    assert_int_equal(answer(__NR_epoll_wait, 0, 4, 0, 5), -EIO);
+    assert_int_equal(answer(__NR_getcwd, 10, 0, 0, 11), -EIO);
+    assert_int_equal(answer(__NR_openat, 0, 0, 0, -4096), -EIO);
+    assert_int_equal(answer(__NR_openat, 0, 0, 0, -4095), -4095);
+    assert_int_equal(answer(__NR_read, 0, 10, 0, -OM_ECANCELLED), -OM_ECANCELLED);
+}
+
+static void test_answers_that_only_look_too_large_pass(void **state)
+{
+    const uint64_t entries[] = {fixture_address(AT_DATA), 10};
+    const uint64_t header[] = {0, 0, (uint64_t)entries, 1};
+    enum { TRUNCATED = 0x20, OPEN_HOW_bytes = 24 };
+    (void)state;
+    assert_int_equal(answer(__NR_openat2, 0, 0, OPEN_HOW_bytes, 30), 30);
+    assert_int_equal(answer(__NR_recvfrom, 0, 10, TRUNCATED, 500), 500);
+    assert_int_equal(answer(__NR_recvmsg, (uint64_t)header, TRUNCATED, 0, 500), 500);
+    assert_int_equal(answer(__NR_fgetxattr, 0, 0, 0, 500), 500);
+    assert_int_equal(answer(__NR_lseek, 0, 0, 0, 1L << 40), 1L << 40);
+}
+
+static void test_a_futex_wakes_for_nothing_rather_than_fail(void **state)
+{
+    (void)state;
+    assert_int_equal(answer(__NR_futex, FUTEX_WAIT_PRIVATE, 7, 0, -EIO), 0);
+    assert_int_equal(answer(__NR_futex, FUTEX_WAIT_PRIVATE, 7, 0, 1), 0);
+    assert_int_equal(answer(__NR_futex, FUTEX_WAIT_PRIVATE, 7, 0, -EAGAIN), -EAGAIN);
+    assert_int_equal(answer(__NR_futex, FUTEX_WAKE_PRIVATE, 7, 0, 7), 7);
+    assert_int_equal(answer(__NR_futex, FUTEX_WAKE_PRIVATE, 7, 0, 8), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup(test_impossible_answers_are_errors, fixture_reset),
+        cmocka_unit_test_setup(test_answers_that_only_look_too_large_pass, fixture_reset),
+        cmocka_unit_test_setup(test_a_futex_wakes_for_nothing_rather_than_fail, fixture_reset),
         cmocka_unit_test_setup(test_lists_are_written_and_read, fixture_reset),
         cmocka_unit_test_setup(test_lists_are_checked_entry_by_entry, fixture_reset),
         cmocka_unit_test_setup(test_many_buffers_are_marked_with_few_marks, fixture_reset),
