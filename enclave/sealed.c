@@ -394,8 +394,9 @@ void sealed_give_up(uint8_t type, const char *text)
     if (!g_sealed.open ||
         sealed_send(STREAM_BULK, type, 0, encode_text(sealed_body(STREAM_BULK), text)))
         return;
-    /* Closing a socket with unread bytes would take these words back: read on until the peer
-     * closes. */
+    /* Closing a socket with unread bytes would take these words back: read on until the peer has
+     * said its own last words.  It sees the end of ours, so nobody waits for the other one. */
+    g_host.channel_finish(STREAM_BULK);
     while (g_host.channel_recv(STREAM_BULK, scratch, FRAME_SIZE) == FRAME_SIZE)
         ;
 }

@@ -140,6 +140,14 @@ void host_channel_shutdown(void)
     pthread_mutex_unlock(&g_next.lock);
 }
 
+void host_channel_finish(uint32_t stream)
+{
+    pthread_mutex_lock(&g_next.lock);
+    if (stream < OM_STREAM_COUNT && g_channel.fd[stream] >= 0)
+        shutdown(g_channel.fd[stream], SHUT_WR);
+    pthread_mutex_unlock(&g_next.lock);
+}
+
 /* 0 when there is an offer.  The lock is held. */
 static long wait_for_offer(bool limited)
 {

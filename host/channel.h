@@ -26,5 +26,6 @@ long host_channel_send(uint32_t stream, const struct om_buffer *parts, uint32_t 
 long host_channel_recv(uint32_t stream, void *buffer, size_t length);
 long host_channel_pending(uint32_t stream);
 void host_channel_limits(uint32_t cancellable, uint32_t stall_ms);
+void host_channel_finish(uint32_t stream);
 void host_channel_shutdown(void);
 long host_channel_reconnect(const struct om_severed *severed);

@@ -539,6 +539,16 @@ static bool may_be_undone(uint32_t about)
     }
 }
 
+static bool may_be_told(uint32_t about, int kind)
+{
+    if (about == __NR_exit_group || (kind == LIE_UNDONE && !may_be_undone(about)))
+        return false;
+    /* That something is there to be received is yes or no, and waited for until a limit. */
+    if (about == ABOUT_channel_pending)
+        return kind == LIE_NUMBER;
+    return about < ABOUT_arguments || kind == LIE_ERROR;
+}
+
 static void list_lies(void)
 {
     for (uint32_t side = 0; side < SIDES; side++)
@@ -546,8 +556,7 @@ static void list_lies(void)
             if (!g_theatre->seen[side][about] && about < ABOUT_arguments)
                 continue;
             for (int kind = LIE_MORE; kind < LIE_KINDS; kind++) {
-                if ((kind == LIE_UNDONE && !may_be_undone(about)) || about == __NR_exit_group ||
-                    (about >= ABOUT_arguments && kind != LIE_ERROR))
+                if (!may_be_told(about, kind))
                     continue;
                 add((struct lie){side, about, kind, 0, ALWAYS, OM_MODE_HYBRID});
                 add((struct lie){side, about, kind, 0, 1, OM_MODE_POSTCOPY});

@@ -108,6 +108,7 @@ class Link:
                 raise EOFError
             return data
 
+        ended = False
         try:
             line = file.readline(4096)
             if way == OUT and b"urgent " in line:
@@ -117,7 +118,11 @@ class Link:
                 self.relay.bulk = self
             self.send(way, self.attack.line(way, line))
             while True:
-                magic = read(4)
+                magic = file.read(4)
+                if not magic:
+                    self.sockets[1 - way].shutdown(socket.SHUT_WR)  # It has said all; the other one may not have.
+                    ended = True
+                    break
                 if magic == b"OMH1":
                     rest = read(8)
                     length = struct.unpack("<I", rest[4:8])[0]
@@ -132,7 +137,8 @@ class Link:
                     raise EOFError
         except (OSError, EOFError, ValueError):
             pass
-        self.close()
+        if not ended:
+            self.close()
         file.close()
         with self.lock:
             self.pumps -= 1
