@@ -23,6 +23,9 @@
 #include "enclave/tables.h"
 #include "enclave/timers.h"
 
+/* The source gives a silent connection up before that; if it does not, nobody is there. */
+enum { SOURCE_STALL_ms = 90000 };
+
 static struct {
     struct ecall_move move;
     struct om_move_report report;
@@ -146,8 +149,8 @@ static long consume_prepare(const struct message *message)
     if (error)
         return fail(error, "memory for the program cannot be set up: error %ld", -error);
     g_in.refused = false;
-    g_host.channel_limits(
-        0, 0); /* Cancelling is the source's business; here it would be a lost peer. */
+    /* Cancelling is the source's business; here it would be a lost peer. */
+    g_host.channel_limits(0, SOURCE_STALL_ms);
     enter_phase(OM_PHASE_PRECOPY);
     return reply(MESSAGE_READY, 0);
 }
@@ -219,7 +222,10 @@ static long consume_restore(const struct message *message)
         return fail(error, "%s", obstacle.what);
     g_in.fds_us = now_us() - begin;
     error = restore_threads();
-    return error ? error : reply(MESSAGE_RESTORED, 0);
+    if (error)
+        return error;
+    g_host.channel_limits(0, COMMITTED_STALL_ms);
+    return reply(MESSAGE_RESTORED, 0);
 }
 
 static long consume_start(const struct message *message)

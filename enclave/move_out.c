@@ -680,7 +680,7 @@ static long commit(void)
 
     if (error)
         return error;
-    g_host.channel_limits(0, 0);
+    g_host.channel_limits(0, COMMITTED_STALL_ms);
     move_role_serve();
     g_out.committed = true;
     /* COMMIT: once the host has the start token, this program never runs here again. */

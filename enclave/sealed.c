@@ -304,7 +304,7 @@ long sealed_reopen(const struct om_severed *severed)
 void sealed_resumed(void)
 {
     g_sealed.attempt = g_sealed.attempt_heard;
-    g_host.channel_limits(0, 0);
+    g_host.channel_limits(0, COMMITTED_STALL_ms);
 }
 
 void sealed_close(void)

@@ -192,7 +192,7 @@ static uint64_t now_ms(void)
 }
 
 /* After a call that moved nothing for a tick: 0 to try again. */
-static long keep_waiting(uint64_t since_ms)
+static long keep_waiting(uint64_t since_ms, bool limited)
 {
     if (errno == EINTR)
         return 0;
@@ -200,7 +200,7 @@ static long keep_waiting(uint64_t since_ms)
         return -errno;
     if (g_channel.cancellable && host_cancel_requested())
         return -ECANCELED;
-    if (g_channel.stall_ms && now_ms() - since_ms > g_channel.stall_ms)
+    if (limited && g_channel.stall_ms && now_ms() - since_ms > g_channel.stall_ms)
         return -ETIMEDOUT;
     return 0;
 }
@@ -243,7 +243,7 @@ long host_channel_send(uint32_t stream, const struct om_buffer *parts, uint32_t 
         if (!since)
             since = now_ms();
         if (sent < 0)
-            error = keep_waiting(since);
+            error = keep_waiting(since, true);
         if (error)
             return error;
     }
@@ -270,7 +270,7 @@ long host_channel_recv(uint32_t stream, void *buffer, size_t length)
             return done ? -ECONNRESET : 0;
         if (!since)
             since = now_ms();
-        error = keep_waiting(since);
+        error = keep_waiting(since, stream == OM_STREAM_BULK);
         if (error)
             return error;
     }

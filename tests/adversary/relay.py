@@ -157,7 +157,10 @@ class Relay:
     def accept(self):
         while True:
             client, _ = self.listener.accept()
-            self.links.append(Link(self, client, self.target))
+            try:
+                self.links.append(Link(self, client, self.target))
+            except OSError:
+                client.close()  # Nobody is there any more.
 
     def set(self, attack):
         self.attack = attack
