@@ -222,6 +222,7 @@ struct ecall_create {
     int32_t log_fd;        /* where app threads write log lines; -1: nowhere */
     uint32_t quiet;
     uint32_t logged;       /* 1: standard output and error are the log of the daemon */
+    uint32_t platform;     /* its number in the hello; the evidence decides */
     uint32_t has_fsgsbase; /* 1: the kernel lets programs use RDGSBASE (AT_HWCAP2) */
     char name[OM_NAME_MAX];
     uint8_t measurement[32]; /* SHA-256 of the runtime image, by the platform (sim: by the host) */

@@ -14,7 +14,7 @@
 #include "attest/attest.h"
 #include "cli/arguments.h"
 #include "cli/client.h"
-#include "cli/tsm.h"
+#include "host/tsm.h"
 
 static const struct option g_options[] = {
     {"report-data", required_argument, NULL, 'r'},

@@ -186,8 +186,8 @@ static void print_status(const json_t *enclave)
     printf("state      %s\n", line_text(enclave, "state", ""));
     printf("command    %s\n",
            units_printable(line_text(enclave, "command", ""), command, sizeof(command)));
-    printf("platform   %s: no isolation, the host can read and change all of it\n",
-           line_text(enclave, "platform", "?"));
+    printf("platform   %s: %s\n", line_text(enclave, "platform", "?"),
+           units_isolation_warning(line_text(enclave, "platform", "sim")));
     printf("tracker    %s\n", line_text(enclave, "tracker", "?"));
     print_end(enclave);
     if (number(enclave, "pid") > 0)
@@ -318,10 +318,11 @@ int command_ping(struct common_options *common, int argc, char **argv)
     wait_for_daemon(common, wait_us);
     reply = ask(common, "ping", request_for("ping", NULL), &status);
     if (reply)
-        printf("optmigd %s on %s, pid %.0f, moves in: %s, platform %s: no isolation\n",
+        printf("optmigd %s on %s, pid %.0f, moves in: %s, platform %s: %s\n",
                line_text(reply, "version", "?"), line_text(reply, "hostname", "?"),
                number(reply, "pid"), line_text(reply, "listen", "none"),
-               line_text(reply, "platform", "?"));
+               line_text(reply, "platform", "?"),
+               units_isolation(line_text(reply, "platform", "sim")));
     json_decref(reply);
     return status;
 }

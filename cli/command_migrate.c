@@ -162,11 +162,12 @@ static void print_moved(const json_t *report)
     char memory[TEXT_bytes], bytes[TEXT_bytes], rate[TEXT_bytes], total[TEXT_bytes],
         parts[3][TEXT_bytes];
 
-    printf("%s moved to %s in %s (mode %s, tracker %s, platform %s: no isolation)\n",
+    printf("%s moved to %s in %s (mode %s, tracker %s, platform %s: %s)\n",
            line_text(report, "name", ""), line_text(report, "to", ""),
            units_duration_ms(field(report, "total_ms"), total, TEXT_bytes),
            line_text(report, "mode", ""), line_text(report, "tracker", ""),
-           line_text(report, "platform", ""));
+           line_text(report, "platform", ""),
+           units_isolation(line_text(report, "platform", "sim")));
     print_cause(report);
     printf("  memory       %s, %.0f pages sent, %.0f zero pages not sent\n",
            units_size(field(report, "memory_bytes"), memory, TEXT_bytes), field(report, "pages"),

@@ -24,7 +24,7 @@
 enum {
     NOT_EXECUTABLE = 126,
     NOT_FOUND = 127,
-    HOST_ARGUMENTS = 26 + 2 * OM_SERVICES_MAX,
+    HOST_ARGUMENTS = 28 + 2 * OM_SERVICES_MAX,
     ENV_LEVELS_MAX = 4
 };
 
@@ -101,7 +101,10 @@ static void apply(struct run_options *run, int option)
         break;
     case 'p':
         if (strcmp(optarg, "sim"))
-            client_usage("run", "--platform %s: this build has only sim", optarg);
+            client_usage("run",
+                         "--platform %s: who vouches for enclaves is chosen at optmigd "
+                         "(--platform tsm)",
+                         optarg);
         break;
     case 'l':
         if (log_level_parse(optarg) < 0)
@@ -225,11 +228,13 @@ static json_t *make_request(const struct run_options *run, const struct common_o
 
 /* At every start, on the terminal of whoever relies on it; standard output stays the program's own.
  */
-static void warn_no_isolation(const struct common_options *common)
+static void warn_of_isolation(const struct common_options *common, const json_t *reply)
 {
+    const char *platform = line_text(reply, "platform", "sim");
+
     if (!common->quiet)
-        fprintf(stderr, "optmig run: platform sim: NO ISOLATION, the host can read and change "
-                        "all of this enclave\n");
+        fprintf(stderr, "optmig run: platform %s: %s\n", platform,
+                units_isolation_warning(platform));
 }
 
 static int run_detached(const struct run_options *run, const struct common_options *common)
@@ -254,7 +259,7 @@ static int run_detached(const struct run_options *run, const struct common_optio
     else
         status = EXIT_OK;
     if (status == EXIT_OK)
-        warn_no_isolation(common);
+        warn_of_isolation(common, reply);
     if (status == EXIT_OK && !run->detach) {
         status = attach(common, line_text(reply, "name", ""), true, &run->follow);
         json_decref(reply);
@@ -313,7 +318,7 @@ static _Noreturn void become_host(const struct run_options *run,
 {
     size_t program_count = 0, count = 0;
     const char *key = line_text(reply, "key", NULL), *bundle = line_text(reply, "bundle", "");
-    const char *receipts = line_text(reply, "receipts", NULL);
+    const char *receipts = line_text(reply, "receipts", NULL), *tsm = line_text(reply, "tsm", "");
     char control[16];
     char **argv;
 
@@ -342,6 +347,10 @@ static _Noreturn void become_host(const struct run_options *run,
     if (*bundle) {
         argv[count++] = (char *)"--bundle";
         argv[count++] = (char *)bundle;
+    }
+    if (*tsm) {
+        argv[count++] = (char *)"--tsm";
+        argv[count++] = (char *)tsm;
     }
     if (run->tracker) {
         argv[count++] = (char *)"--tracker";
@@ -396,7 +405,7 @@ static int run_here(const struct run_options *run, const struct common_options *
         return EXIT_REFUSED;
     }
     units_name_of_program(run->argv[0], name, sizeof(name));
-    warn_no_isolation(common);
+    warn_of_isolation(common, reply);
     become_host(run, common, host_program, client.fd,
                 line_text(reply, "name", run->name ? run->name : name), reply);
 }

@@ -89,6 +89,7 @@ struct daemon_options {
     const char *policy_signature;    /* NULL: beside the policy */
     const char *collateral[COLLATERALS_MAX];
     unsigned collateral_count;
+    const char *tsm;       /* platform tsm, and where the kernel takes requests; NULL: sim */
     uint64_t memory_limit; /* 0: none */
     uint64_t reconnect_ms; /* for so long attempts are made to go on with a move */
     enum om_log_level log_level;
@@ -102,6 +103,7 @@ struct daemon {
     char receipt_dir[PATH_MAX];      /* one file for each move (host/receipt.h) */
     char bundle_path[PATH_MAX + 16]; /* policy and collateral, for host processes */
     char hostname[64], listen_address[ADDRESS_TEXT_MAX];
+    const char *platform, *isolation; /* of its enclaves, for reports */
     int lock_fd, control_fd, tcp_fd;
     struct watch *control_watch, *tcp_watch;
     uv_signal_t signals[2];

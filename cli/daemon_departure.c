@@ -127,7 +127,7 @@ static json_t *complete_report(const struct departure *departure, json_t *report
     json_object_set_new(report, "name", json_string(departure->enclave->name));
     json_object_set_new(report, "mode", json_string(mode_name((int)departure->mode)));
     json_object_set_new(report, "tracker", json_string(tracker_name((int)departure->tracker)));
-    json_object_set_new(report, "platform", json_string("sim"));
+    json_object_set_new(report, "platform", json_string(departure->enclave->daemon->platform));
     json_object_set_new(report, "from", json_string(departure->enclave->daemon->listen_address));
     json_object_set_new(report, "to", json_string(departure->to));
     json_object_set_new(report, "session", json_string(session));

@@ -177,8 +177,8 @@ static void add_details(json_t *object, const struct enclave *enclave)
 {
     const char *to = NULL, *phase = departure_phase(enclave, &to);
 
-    json_object_set_new(object, "platform", json_string("sim"));
-    json_object_set_new(object, "isolation", json_string("none"));
+    json_object_set_new(object, "platform", json_string(enclave->daemon->platform));
+    json_object_set_new(object, "isolation", json_string(enclave->daemon->isolation));
     json_object_set_new(object, "tracker", json_string(tracker_name((int)enclave->tracker)));
     json_object_set_new(object, "attached", json_boolean(enclave->attached));
     json_object_set_new(object, "services", json_deep_copy(enclave->services));

@@ -94,7 +94,7 @@ __attribute__((format(printf, 4, 5))) static void refuse_move(struct requester *
         if (!json_is_string(value))
             json_object_set_new(report, keys[i], json_string(""));
     }
-    json_object_set_new(report, "platform", json_string("sim"));
+    json_object_set_new(report, "platform", json_string(requester->daemon->platform));
     json_object_set_new(report, "from", json_string(requester->daemon->listen_address));
     json_object_set_new(report, "session", json_string(""));
     json_object_set_new(reply, "report", report);
@@ -382,9 +382,11 @@ static void request_register(struct requester *requester, const json_t *request)
     enclave->attached = true;
     enclave_set_pid(enclave, peer.pid);
     conn_send(requester->conn,
-              json_pack("{s:b, s:s, s:s, s:s, s:s}", "ok", 1, "name", enclave->name, "key",
-                        daemon->key_path, "receipts", daemon->receipt_dir, "bundle",
-                        daemon->options.policy ? daemon->bundle_path : ""));
+              json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s}", "ok", 1, "name", enclave->name,
+                        "key", daemon->key_path, "receipts", daemon->receipt_dir, "bundle",
+                        daemon->options.policy ? daemon->bundle_path : "", "tsm",
+                        daemon->options.tsm ? daemon->options.tsm : "", "platform",
+                        daemon->platform));
     enclave->link = requester->conn;
     requester->conn = NULL;
     conn_give(enclave->link, &link_calls, enclave);
@@ -403,8 +405,9 @@ void requesters_started(struct enclave *enclave)
             requester_reply(r, json_pack("{s:b, s:s, s:i}", "ok", 0, "error", enclave->failure,
                                          "exit_status", enclave->start_status));
         else
-            requester_reply(r, json_pack("{s:b, s:s, s:i, s:s}", "ok", 1, "name", enclave->name,
-                                         "pid", (int)enclave->pid, "log", enclave->log_path));
+            requester_reply(r, json_pack("{s:b, s:s, s:i, s:s, s:s}", "ok", 1, "name",
+                                         enclave->name, "pid", (int)enclave->pid, "log",
+                                         enclave->log_path, "platform", enclave->daemon->platform));
     }
     if (enclave->state == ENCLAVE_RUNNING)
         requesters_settled(enclave, NULL);
@@ -586,8 +589,8 @@ static void request_ping(struct requester *requester, const json_t *request)
     const struct daemon *daemon = requester->daemon;
     json_t *reply =
         json_pack("{s:b, s:s, s:i, s:s, s:s, s:s, s:i}", "ok", 1, "version", OPTMIG_VERSION, "pid",
-                  (int)getpid(), "hostname", daemon->hostname, "platform", "sim", "isolation",
-                  "none", "protocol", (int)OM_BOUNDARY_VERSION);
+                  (int)getpid(), "hostname", daemon->hostname, "platform", daemon->platform,
+                  "isolation", daemon->isolation, "protocol", (int)OM_BOUNDARY_VERSION);
 
     (void)request;
     if (daemon->options.listen)

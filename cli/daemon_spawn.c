@@ -11,7 +11,7 @@
 #include "cli/daemon.h"
 #include "host/report.h"
 
-enum { HOST_ARGUMENTS = 32 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
+enum { HOST_ARGUMENTS = 34 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
 
 struct process {
     uv_process_t process; /* first: libuv gives it back */
@@ -82,6 +82,10 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
     if (daemon->options.policy) {
         args[count++] = (char *)"--bundle";
         args[count++] = (char *)daemon->bundle_path;
+    }
+    if (daemon->options.tsm) {
+        args[count++] = (char *)"--tsm";
+        args[count++] = (char *)daemon->options.tsm;
     }
     args[count++] = (char *)"--log-level";
     args[count++] =

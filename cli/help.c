@@ -41,7 +41,7 @@ static const struct help g_help[] = {
      "and\n"
      "                         moves with it, and so do its connections (up to 8 times; root)\n"
      "  --device INTERFACE     the network interface for them\n"
-     "  --platform sim         the only one in this build; it isolates NOTHING\n"
+     "  --platform sim         isolates NOTHING; others are chosen at optmigd (--platform tsm)\n"
      "  --log-level LEVEL      of the runtime: error, warn (default), info, debug\n"
      "  --quiet                no notes of optmig on stderr; warnings of the runtime stay, unless\n"
      "                         --log-level is error\n"
@@ -290,7 +290,7 @@ static void print_overview(void)
     puts("usage: optmig COMMAND [OPTION...]\n"
          "\n"
          "OptMig runs unmodified programs as enclaves and moves them live between hosts.\n"
-         "Platform sim, the only one in this build, has the structure of an enclave and isolates "
+         "Platform sim, the default, has the structure of an enclave and isolates "
          "NOTHING.\n");
     for (size_t i = 0; i < sizeof(g_help) / sizeof(g_help[0]); i++)
         printf("  %-16s %s\n", g_help[i].command, g_help[i].summary);

@@ -26,6 +26,7 @@
 #include "cli/locate.h"
 #include "cli/units.h"
 #include "host/report.h"
+#include "host/tsm.h"
 
 enum { EXIT_USAGE = 2, BUFFER_bytes = 4 << 20, BACKLOG = 128, SAME_SIGNAL_ms = 1000 };
 
@@ -68,13 +69,19 @@ static void print_help(void)
     puts("usage: optmigd [--listen ADDR:PORT] [--state DIR] [OPTION...]\n"
          "\n"
          "The daemon of one host: runs enclaves, moves them to other hosts, takes them in.\n"
-         "Platform sim, the only one in this build, isolates NOTHING.\n"
+         "Platform sim, the default, isolates NOTHING.\n"
          "\n"
          "  --listen ADDR:PORT   where other daemons bring enclaves (port 0: any; default: "
          "nowhere)\n"
          "  --state DIR          control socket, key and logs (default " LOCATE_DEFAULT_STATE ")\n"
          "  --name HOSTNAME      how this host is called in reports (default: the system's name)\n"
          "  --memory-limit SIZE  refuse moves in that would need more in all (default: no limit)\n"
+         "  --platform NAME      sim, or tsm: this host is a confidential VM (SEV-SNP, TDX), and "
+         "its "
+         "kernel\n"
+         "                       vouches for the enclaves; needs --policy\n"
+         "  --tsm DIR            where the kernel takes requests for reports (default\n"
+         "                       " TSM_KERNEL_PATH ")\n"
          "  --policy FILE        signed policy that enclaves here obey in moves, out and in\n"
          "  --policy-key FILE    the operator's public key; with --policy\n"
          "  --policy-signature FILE  its signature (default: the policy's name with .sig)\n"
@@ -117,6 +124,8 @@ static const struct option g_options[] = {
     {"device", required_argument, NULL, 'd'},
     {"log-level", required_argument, NULL, 'v'},
     {"policy", required_argument, NULL, 'p'},
+    {"platform", required_argument, NULL, 'P'},
+    {"tsm", required_argument, NULL, 't'},
     {"policy-key", required_argument, NULL, 'K'},
     {"policy-signature", required_argument, NULL, 'S'},
     {"collateral", required_argument, NULL, 'c'},
@@ -165,6 +174,15 @@ static void apply(struct daemon_options *options, int option)
     case 'p':
         options->policy = optarg;
         break;
+    case 'P':
+        if (strcmp(optarg, "sim") && strcmp(optarg, "tsm"))
+            usage("--platform: sim or tsm");
+        if (!strcmp(optarg, "tsm") && !options->tsm)
+            options->tsm = TSM_KERNEL_PATH;
+        break;
+    case 't':
+        options->tsm = optarg;
+        break;
     case 'K':
         options->policy_key = optarg;
         break;
@@ -202,9 +220,32 @@ static void parse_options(struct daemon_options *options, int argc, char **argv)
         usage("it takes options only, no arguments");
     if (options->policy && !options->policy_key)
         usage("--policy: whose?  --policy-key FILE");
+    if (options->tsm && !options->policy)
+        usage("--platform tsm: by which policy are the others judged?  --policy FILE");
     if (!options->policy &&
         (options->policy_key || options->policy_signature || options->collateral_count))
         usage("--policy-key, --policy-signature and --collateral belong to --policy FILE");
+}
+
+/* Who vouches for enclaves here; the kernel is asked once, so that what is missing is said now. */
+static void set_platform(struct daemon *daemon)
+{
+    struct tsm_directory directory = tsm_kernel;
+    char provider[TSM_PROVIDER_bytes], reason[TSM_REASON_bytes];
+
+    daemon->platform = "sim";
+    daemon->isolation = "none";
+    if (!daemon->options.tsm)
+        return;
+    directory.path = daemon->options.tsm;
+    if (tsm_provider(&directory, provider, reason))
+        daemon_die("--platform tsm: %s", reason);
+    daemon->isolation = "guest";
+    daemon->platform = tsm_platform_name(provider);
+    if (!daemon->platform)
+        daemon_die("--platform tsm: reports of %s are not understood, those of sev_guest and "
+                   "tdx_guest are",
+                   provider);
 }
 
 static void set_hostname(struct daemon *daemon)
@@ -499,6 +540,7 @@ int main(int argc, char **argv)
             "by OPTMIG_HOST_PROGRAM",
             daemon.host_program);
     state_open(&daemon);
+    set_platform(&daemon);
     policy_start(&daemon);
     set_hostname(&daemon);
     uv_loop_init(&daemon.loop);
@@ -506,8 +548,8 @@ int main(int argc, char **argv)
     listen_tcp(&daemon);
     listen_control(&daemon);
     state_keep();
-    fprintf(stderr, "optmigd: platform sim: NO ISOLATION.  The host can read and change everything "
-                    "in its enclaves.\n");
+    fprintf(stderr, "optmigd: platform %s: %s\n", daemon.platform,
+            units_isolation_warning(daemon.platform));
     daemon_log(&daemon, OM_LOG_INFO, "%s: control %s/control.sock, moves in %s", daemon.hostname,
                daemon.options.state, daemon.options.listen ? daemon.listen_address : "none");
     uv_run(&daemon.loop, UV_RUN_DEFAULT);

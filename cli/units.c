@@ -256,3 +256,16 @@ char *units_bytes_from_json(const json_t *value)
     }
     return bytes;
 }
+
+const char *units_isolation(const char *platform)
+{
+    return strcmp(platform, "sim") ? "isolated with its guest" : "no isolation";
+}
+
+const char *units_isolation_warning(const char *platform)
+{
+    return strcmp(platform, "sim")
+               ? "enclaves are isolated from outside of this confidential VM, not from its kernel "
+                 "and root"
+               : "NO ISOLATION, the host can read and change everything in its enclaves";
+}

@@ -27,6 +27,10 @@ const char *units_duration_ms(double milliseconds, char *buffer, size_t size);
 /* Text of others with control characters and what is not UTF-8 as '?'. */
 const char *units_printable(const char *text, char *buffer, size_t size);
 
+/* What a platform isolates, in some words; and at every start, for whoever relies on it. */
+const char *units_isolation(const char *platform);
+const char *units_isolation_warning(const char *platform);
+
 /* Any string of bytes as JSON: a string if it is UTF-8, else {"hex": "..."}; and back, to be freed,
  * or NULL. */
 json_t *units_bytes_to_json(const char *bytes);

@@ -74,6 +74,7 @@ static long create(const struct ecall_create *untrusted)
         .privileged = arg.privileged,
         .quiet = arg.quiet,
         .logged = arg.logged,
+        .platform = (uint8_t)arg.platform,
         .has_fsgsbase = arg.has_fsgsbase != 0,
     };
     memcpy(g_facts.measurement, arg.measurement, 32);

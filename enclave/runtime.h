@@ -36,6 +36,7 @@ struct host_facts {
     bool privileged;
     bool quiet;
     bool has_fsgsbase; /* programs may read and write GS (AT_HWCAP2) */
+    uint8_t platform;  /* protocol.h; what the host says of itself */
     bool logged;       /* standard output and error are the log of the daemon */
     uint8_t measurement[32];
     uint8_t random_key[32]; /* never leaves */

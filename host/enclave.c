@@ -154,6 +154,7 @@ static int create(const struct enclave_options *options, const uint8_t measureme
         .log_fd = g_enclave.log_fd,
         .quiet = options->quiet,
         .logged = options->logged,
+        .platform = platform_created(),
         .has_fsgsbase = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE_BIT) != 0,
         .blocking_begin = (uint64_t)host_gate_blocking_begin,
         .blocking_end = (uint64_t)host_gate_blocking_end,
@@ -217,7 +218,7 @@ int enclave_create(const struct enclave_options *options, char reason[OM_REASON_
     find_runtime(options, path);
     if (image_load(path, &g_enclave.entry, measurement, reason))
         return -1;
-    if (platform_create(options->key_path, measurement, reason))
+    if (platform_create(options->tsm_path, options->key_path, measurement, reason))
         return -1;
     if (clock_start())
         return fail(reason, "cannot start the clock", "");

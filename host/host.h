@@ -15,6 +15,7 @@ struct enclave_options {
     const char *runtime_path; /* NULL: beside this executable */
     const char *key_path;     /* platform sim: the host's secret key file (32 bytes), made by the
                                  daemon; NULL: a fresh key */
+    const char *tsm_path;     /* platform tsm, and where its requests are made; NULL: sim */
     const char *bundle_path;  /* file with policy and collateral; NULL: none is obeyed */
     int log_fd;               /* lines of the runtime; -1: none */
     bool quiet;               /* no banner */

@@ -42,7 +42,7 @@ static _Noreturn void usage(const char *problem)
     fprintf(stderr,
             "optmig-host: %s\n"
             "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
-            "                   [--bundle FILE] [--receipts DIR]\n"
+            "                   [--bundle FILE] [--receipts DIR] [--tsm DIR]\n"
             "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--logged]\n"
             "                   [--service ADDRESS/PREFIX@DEVICE]... [--device DEVICE]\n"
             "                   [--tracker TRACKER] [--audit] [--slow-calls] [--terminal]\n"
@@ -74,25 +74,16 @@ static void parse_log_level(struct arguments *arguments, const char *text)
 }
 
 static const struct option g_options[] = {
-    {"name", required_argument, NULL, 'n'},
-    {"control-fd", required_argument, NULL, 'c'},
-    {"key", required_argument, NULL, 'k'},
-    {"runtime", required_argument, NULL, 'r'},
-    {"receipts", required_argument, NULL, 'e'},
-    {"bundle", required_argument, NULL, 'b'},
-    {"program", required_argument, NULL, 'p'},
-    {"log-level", required_argument, NULL, 'l'},
-    {"umask", required_argument, NULL, 'u'},
-    {"receive", no_argument, NULL, 'R'},
-    {"service", required_argument, NULL, 's'},
-    {"device", required_argument, NULL, 'd'},
-    {"quiet", no_argument, NULL, 'q'},
-    {"terminal", no_argument, NULL, 'T'},
-    {"logged", no_argument, NULL, 'L'},
-    {"tracker", required_argument, NULL, 't'},
-    {"audit", no_argument, NULL, 'a'},
-    {"slow-calls", no_argument, NULL, 'S'},
-    {NULL, 0, NULL, 0},
+    {"name", required_argument, NULL, 'n'},      {"control-fd", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},       {"runtime", required_argument, NULL, 'r'},
+    {"receipts", required_argument, NULL, 'e'},  {"bundle", required_argument, NULL, 'b'},
+    {"tsm", required_argument, NULL, 'm'},       {"program", required_argument, NULL, 'p'},
+    {"log-level", required_argument, NULL, 'l'}, {"umask", required_argument, NULL, 'u'},
+    {"receive", no_argument, NULL, 'R'},         {"service", required_argument, NULL, 's'},
+    {"device", required_argument, NULL, 'd'},    {"quiet", no_argument, NULL, 'q'},
+    {"terminal", no_argument, NULL, 'T'},        {"logged", no_argument, NULL, 'L'},
+    {"tracker", required_argument, NULL, 't'},   {"audit", no_argument, NULL, 'a'},
+    {"slow-calls", no_argument, NULL, 'S'},      {NULL, 0, NULL, 0},
 };
 
 /* ADDRESS/PREFIX@DEVICE, as optmig run puts it together. */
@@ -126,6 +117,9 @@ static void apply(struct arguments *arguments, int option)
         break;
     case 'b':
         arguments->enclave.bundle_path = optarg;
+        break;
+    case 'm':
+        arguments->enclave.tsm_path = optarg;
         break;
     case 'e':
         receipt_keep_in(optarg);

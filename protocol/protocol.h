@@ -248,7 +248,7 @@ const char *session_state_name(enum session_state state);
  * public key: 0 4 "SIM1", 4 32 measurement, 36 64 report data, 100 65 public key (uncompressed),
  * 165 64 raw signature. It isolates nothing, and a verifier that has no list of trusted keys
  * accepts any host. */
-enum { SIM_EVIDENCE_SIZE = 229, PLATFORM_SIM = 1 };
+enum { SIM_EVIDENCE_SIZE = 229, PLATFORM_SIM = 1, PLATFORM_SNP = 2, PLATFORM_TDX = 3 };
 /* Host side (the simulated platform). private_key: 32 bytes big-endian. 0 or error. */
 int sim_report(const uint8_t private_key[32], const uint8_t measurement[32],
                const uint8_t report_data[64], uint8_t out_evidence[SIM_EVIDENCE_SIZE]);

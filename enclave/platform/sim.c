@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Platform sim, the enclave's half.  The report is signed by the host with a key of its own, so it
- * proves that the plumbing works and nothing else: a host can sign whatever it likes.
+ * The platform, the enclave's half: reports come from the host, and prove what their signatures
+ * prove.  Those of sim are by a key of the host's own, and show that the plumbing works and nothing
+ * else.  Without a policy only sim is understood; evidence of others is judged by one
+ * (attestation.c).
  */
 #include "enclave/platform/platform.h"
 
@@ -9,7 +11,7 @@
 
 uint8_t platform_number(void)
 {
-    return PLATFORM_SIM;
+    return g_facts.platform;
 }
 
 long platform_report(const uint8_t report_data[64], uint8_t *out, size_t capacity,

@@ -4,150 +4,35 @@
  * exactly the rule that is about it refuses.
  */
 #include "tests/attest/check.h"
+#include "tests/attest/forge_snp.h"
 
 enum { NOW = 1767225600 }; /* 2026-01-01 */
 
-static const uint8_t g_amd[] = {0x2b, 0x06, 0x01, 0x04, 0x01, 0x9c, 0x78, 0x01};
-
-/* A report and its collateral before they are made; changed by a test. */
-struct scene {
-    struct forge_key ark, ask, vcek, other;
-    struct forge_certificate root, authority, key;
-    struct forge_crl crl;
-    bool no_crl, no_authority, is_vlek;
-    char product[16];
-    uint8_t svn[9]; /* of the certificate, by extension number less one */
-    uint8_t chip[64];
-    size_t chip_length;
-    uint8_t report[SNP_REPORT_SIZE];
-    const struct forge_key *report_signer;
-    const char *policy; /* members behind the common ones */
-    bool debug_allowed;
-    struct attest_question question;
-};
-
-static struct scene g_scene;
+static struct snp_scene g_scene;
 static struct attest_workspace g_workspace;
 static struct verdict g_verdict;
 static struct attest_facts g_facts;
 
-static void set_up_report(uint8_t *r)
-{
-    static const uint8_t tcb[8] = {3, 1, 0, 0, 0, 0, 8, 115};
-    memset(r, 0, SNP_REPORT_SIZE);
-    r[0] = 2;
-    r[8 + 2] = 3; /* policy: SMT, and the bit that is one */
-    r[0x34] = 1;
-    memset(&r[0x50], 0xda, 64);
-    memset(&r[0x90], 0xae, 48);
-    memset(&r[0xc0], 0x40, 32);
-    memset(&r[0x1a0], 0xc1, 64);
-    memcpy(&r[0x38], tcb, 8);
-    memcpy(&r[0x180], tcb, 8);
-    memcpy(&r[0x1e0], tcb, 8);
-    memcpy(&r[0x1f0], tcb, 8);
-}
-
-/* Once: points of P-384 take a while. */
-static void make_keys(struct scene *s)
-{
-    static struct forge_key ark, ask, vcek, other;
-    if (ark.size == 0) {
-        forge_key(&ark, KEY_P384, "ark");
-        forge_key(&ask, KEY_P384, "ask");
-        forge_key(&vcek, KEY_P384, "vcek");
-        forge_key(&other, KEY_P384, "other");
-    }
-    s->ark = ark;
-    s->ask = ask;
-    s->vcek = vcek;
-    s->other = other;
-}
-
 static int set_up(void **state)
 {
-    struct scene *s = &g_scene;
     (void)state;
-    memset(s, 0, sizeof *s);
-    make_keys(s);
-    s->root = (struct forge_certificate){.subject = "ARK-Test",
-                                         .issuer = "ARK-Test",
-                                         .serial = 1,
-                                         .authority = true,
-                                         .path_length = -1,
-                                         .key = &s->ark,
-                                         .signer = &s->ark};
-    s->authority = (struct forge_certificate){.subject = "SEV-Test",
-                                              .issuer = "ARK-Test",
-                                              .serial = 2,
-                                              .authority = true,
-                                              .path_length = 0,
-                                              .key = &s->ask,
-                                              .signer = &s->ark};
-    s->key = (struct forge_certificate){
-        .subject = "SEV-VCEK", .issuer = "SEV-Test", .key = &s->vcek, .signer = &s->ask};
-    s->crl = (struct forge_crl){.issuer = "ARK-Test", .signer = &s->ark};
-    strcpy(s->product, "Milan-B0");
-    s->svn[0] = 3;
-    s->svn[1] = 1;
-    s->svn[2] = 8;
-    s->svn[7] = 115;
-    memset(s->chip, 0xc1, 64);
-    s->chip_length = 64;
-    set_up_report(s->report);
-    s->report_signer = &s->vcek;
-    s->policy = "";
-    s->question.now = NOW;
+    snp_scene_begin(&g_scene);
+    g_scene.question.now = NOW;
     return 0;
-}
-
-/* The certificate of the key, with AMD's extensions. */
-static void make_key(struct scene *s, struct forged *out)
-{
-    struct forged value = {0}, *list = &s->key.extensions;
-    uint8_t oid[10];
-    memcpy(oid, g_amd, 8);
-    list->length = 0;
-    oid[8] = 2;
-    forge_der(&value, 0x16, s->product, strlen(s->product));
-    forge_extension(list, oid, 9, false, &value);
-    oid[8] = 3;
-    for (uint8_t i = 1; i <= 9; i++) {
-        oid[9] = i;
-        value.length = 0;
-        forge_number(&value, s->svn[i - 1]);
-        forge_extension(list, oid, 10, false, &value);
-    }
-    oid[8] = 4;
-    value.length = 0;
-    forge_bytes(&value, s->chip, s->chip_length);
-    if (s->chip_length)
-        forge_extension(list, oid, 9, false, &value);
-    forge_certificate(out, &s->key);
-}
-
-static void sign_report(struct scene *s)
-{
-    uint8_t raw[96];
-    forge_sign_raw(s->report_signer, span_of(s->report, SNP_SIGNED_SIZE), raw);
-    for (size_t i = 0; i < 48; i++) {
-        s->report[0x2a0 + i] = raw[47 - i];
-        s->report[0x2a0 + 72 + i] = raw[95 - i];
-    }
 }
 
 static bool verify(void)
 {
     static struct forged root, authority, key, crl;
     static char policy[4096];
-    struct scene *s = &g_scene;
+    struct snp_scene *s = &g_scene;
     static struct policy opened;
     char digest[65], measurement[97];
     forge_certificate(&root, &s->root);
     forge_certificate(&authority, &s->authority);
-    make_key(s, &key);
+    snp_scene_key(s, &key);
     forge_crl(&crl, &s->crl);
-    sign_report(s);
+    snp_scene_sign(s);
     forge_key_digest(&s->ark, digest);
     memset(measurement, 0, sizeof measurement);
     for (size_t i = 0; i < 48; i++)
@@ -181,187 +66,188 @@ static void test_a_good_report_is_accepted(void **state)
 
 /* ---- One thing is wrong ---- */
 
-static void debug_bit(struct scene *s)
+static void debug_bit(struct snp_scene *s)
 {
     s->report[8 + 2] |= 8;
 }
-static void migration_agent(struct scene *s)
+static void migration_agent(struct snp_scene *s)
 {
     s->report[8 + 2] |= 4;
 }
-static void other_measurement(struct scene *s)
+static void other_measurement(struct snp_scene *s)
 {
     s->report[0x90] ^= 1;
 }
-static void other_vmpl(struct scene *s)
+static void other_vmpl(struct snp_scene *s)
 {
     s->report[0x30] = 1;
 }
-static void key_expired(struct scene *s)
+static void key_expired(struct snp_scene *s)
 {
     s->key.not_after = "251231235959Z";
 }
-static void key_not_yet_valid(struct scene *s)
+static void key_not_yet_valid(struct snp_scene *s)
 {
     s->key.not_before = "260101000001Z";
 }
-static void authority_expired(struct scene *s)
+static void authority_expired(struct snp_scene *s)
 {
     s->authority.not_after = "251231235959Z";
 }
-static void root_expired(struct scene *s)
+static void root_expired(struct snp_scene *s)
 {
     s->root.not_after = "251231235959Z";
 }
-static void authority_revoked(struct scene *s)
+static void authority_revoked(struct snp_scene *s)
 {
     s->crl.revoked = 2;
 }
-static void crl_missing(struct scene *s)
+static void crl_missing(struct snp_scene *s)
 {
     s->no_crl = true;
 }
-static void crl_expired(struct scene *s)
+static void crl_expired(struct snp_scene *s)
 {
     s->crl.next_update = "251231235959Z";
 }
-static void crl_of_the_future(struct scene *s)
+static void crl_of_the_future(struct snp_scene *s)
 {
     s->crl.this_update = "260101000001Z";
 }
-static void crl_by_another(struct scene *s)
+static void crl_by_another(struct snp_scene *s)
 {
     s->crl.signer = &s->other;
 }
-static void crl_not_allowed(struct scene *s)
+static void crl_not_allowed(struct snp_scene *s)
 {
     s->root.no_crl_usage = true;
 }
-static void authority_is_none(struct scene *s)
+static void authority_is_none(struct snp_scene *s)
 {
     s->authority.authority = false;
 }
-static void authority_missing(struct scene *s)
+static void authority_missing(struct snp_scene *s)
 {
     s->no_authority = true;
 }
-static void authority_by_another(struct scene *s)
+static void authority_by_another(struct snp_scene *s)
 {
     s->authority.signer = &s->other;
 }
-static void root_by_another(struct scene *s) /* same names, another key: not the policy's root */
+static void
+root_by_another(struct snp_scene *s) /* same names, another key: not the policy's root */
 {
     s->root.key = s->root.signer = s->authority.signer = s->crl.signer = &s->other;
 }
-static void key_by_another(struct scene *s)
+static void key_by_another(struct snp_scene *s)
 {
     s->key.signer = &s->other;
 }
-static void report_by_another(struct scene *s)
+static void report_by_another(struct snp_scene *s)
 {
     s->report_signer = &s->other;
 }
-static void tcb_above_certificate(struct scene *s)
+static void tcb_above_certificate(struct snp_scene *s)
 {
     s->report[0x180 + 7] = 116;
 }
-static void tcb_below_certificate(struct scene *s)
+static void tcb_below_certificate(struct snp_scene *s)
 {
     s->report[0x180 + 6] = 7;
 }
-static void other_chip(struct scene *s)
+static void other_chip(struct snp_scene *s)
 {
     s->chip[63] ^= 1;
 }
-static void chip_masked(struct scene *s)
+static void chip_masked(struct snp_scene *s)
 {
     s->report[0x48] = 2;
     memset(&s->report[0x1a0], 0, 64);
     memset(s->chip, 0, 64);
 }
-static void other_product(struct scene *s)
+static void other_product(struct snp_scene *s)
 {
     strcpy(s->product, "Naples-B0");
 }
-static void processor_differs(struct scene *s)
+static void processor_differs(struct snp_scene *s)
 {
     s->report[0] = 3;
     s->report[0x188] = 0x19;
     s->report[0x189] = 0x11; /* Genoa */
 }
-static void signed_by_no_key(struct scene *s)
+static void signed_by_no_key(struct snp_scene *s)
 {
     s->report[0x48] = 7 << 2;
 }
 static void
-vlek_with_chip(struct scene *s) /* a chip's certificate under the name of a provider's */
+vlek_with_chip(struct snp_scene *s) /* a chip's certificate under the name of a provider's */
 {
     s->report[0x48] = 1 << 2;
     s->key.subject = "SEV-VLEK";
 }
-static void version_6(struct scene *s)
+static void version_6(struct snp_scene *s)
 {
     s->report[0] = 6;
 }
-static void reserved_byte(struct scene *s)
+static void reserved_byte(struct snp_scene *s)
 {
     s->report[0x29f] = 1;
 }
-static void other_report_data(struct scene *s)
+static void other_report_data(struct snp_scene *s)
 {
     static const uint8_t wanted[64] = {1};
     s->question.report_data = span_of(wanted, 64);
 }
-static void short_report_data(struct scene *s)
+static void short_report_data(struct snp_scene *s)
 {
     s->question.report_data = span_of(&s->report[0x50], 63);
 }
-static void older_policy(struct scene *s)
+static void older_policy(struct snp_scene *s)
 {
     s->question.policy_version_min = 6;
 }
-static void no_such_destination(struct scene *s)
+static void no_such_destination(struct snp_scene *s)
 {
     s->question.peer = span_text("10.0.0.2:7702");
 }
-static void launched_below_minimum(struct scene *s)
+static void launched_below_minimum(struct snp_scene *s)
 {
     s->policy = ", \"min_tcb\": {\"microcode\": 115}";
     s->report[0x1f0 + 7] = 114;
 }
-static void bootloader_below_minimum(struct scene *s)
+static void bootloader_below_minimum(struct snp_scene *s)
 {
     s->policy = ", \"min_tcb\": {\"bootloader\": 4}";
 }
-static void tee_below_minimum(struct scene *s)
+static void tee_below_minimum(struct snp_scene *s)
 {
     s->policy = ", \"min_tcb\": {\"tee\": 2}";
 }
-static void snp_below_minimum(struct scene *s)
+static void snp_below_minimum(struct snp_scene *s)
 {
     s->policy = ", \"min_tcb\": {\"snp\": 9, \"tee\": 1}";
 }
-static void fmc_below_minimum(struct scene *s)
+static void fmc_below_minimum(struct snp_scene *s)
 {
     s->policy = ", \"min_tcb\": {\"fmc\": 1}";
 }
-static void reserved_flag(struct scene *s)
+static void reserved_flag(struct snp_scene *s)
 {
     s->report[0x48] = 0x20;
 }
-static void chip_key_masked(struct scene *s)
+static void chip_key_masked(struct snp_scene *s)
 {
     s->report[0x48] = 2;
 }
-static void wants_vlek(struct scene *s)
+static void wants_vlek(struct snp_scene *s)
 {
     s->policy = ", \"keys\": [\"vlek\"]";
 }
-static void wants_genoa(struct scene *s)
+static void wants_genoa(struct snp_scene *s)
 {
     s->policy = ", \"products\": [\"Genoa\", \"Turin\"]";
 }
-static void wants_host_data(struct scene *s)
+static void wants_host_data(struct snp_scene *s)
 {
     s->policy = ", \"host_data\": "
                 "[\"4040404040404040404040404040404040404040404040404040404040404041\"]";
@@ -369,7 +255,7 @@ static void wants_host_data(struct scene *s)
 
 static const struct {
     const char *what, *rules;
-    void (*change)(struct scene *);
+    void (*change)(struct snp_scene *);
 } g_refused[] = {
     {"debug", "debug", debug_bit},
     {"migration agent", "migratable", migration_agent},
@@ -466,7 +352,7 @@ static void test_turin_has_another_layout(void **state)
 {
     static const uint8_t tcb[8] = {4, 3, 1, 8, 0, 0, 0, 115};
     static const size_t at[] = {0x38, 0x180, 0x1e0, 0x1f0};
-    struct scene *s = &g_scene;
+    struct snp_scene *s = &g_scene;
     (void)state;
     for (size_t i = 0; i < 4; i++)
         memcpy(&s->report[at[i]], tcb, 8);
@@ -523,7 +409,7 @@ static void test_the_kernels_table_of_certificates_is_read(void **state)
     static struct x509_store store;
     uint8_t head[16 + 8] = {0};
     (void)state;
-    make_key(&g_scene, &key);
+    snp_scene_key(&g_scene, &key);
     memcpy(head, vcek, 16);
     head[16] = 48;
     head[20] = (uint8_t)key.length;

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "cli/tsm.h"
+#include "host/tsm.h"
 
 enum { SECONDS_MAX = 20 };
 

@@ -41,6 +41,7 @@ class Host:
 
     def __init__(self, build, place, name):
         self.build, self.name, self.state, self.daemon = build, name, place / name, None
+        self.group = pathlib.Path("/sys/fs/cgroup/memory/optmig-faults-%d-%s" % (os.getpid(), place.name + name))
         self.state.mkdir(mode=0o700)
         self.mounted = LIBC.mount(b"tmpfs", os.fsencode(self.state), b"tmpfs", 0, b"size=%d,mode=700" % DISK_bytes) == 0
         self.log = open(place / (name + ".log"), "ab")
@@ -76,6 +77,10 @@ class Host:
         if self.mounted:
             LIBC.umount2(os.fsencode(self.state), 2)
         self.log.close()
+        try:
+            self.group.rmdir()
+        except OSError:
+            pass
 
     def optmig(self, *words, seconds=30):
         command = [self.build + "/optmig", "--host", str(self.state), "--json", *words]
@@ -148,9 +153,16 @@ class Host:
             pass
 
     def limit_memory(self):
-        """No further address space, and so no further memory that was not asked for yet."""
+        """No further address space; and of new pages no more than a MiB, above which the kernel kills."""
         for pid in self.processes():
             subprocess.run(["prlimit", "--pid", str(pid), "--as=%d" % (1 << 20)], check=False, stderr=subprocess.DEVNULL)
+        try:
+            self.group.mkdir(exist_ok=True)
+            (self.group / "memory.limit_in_bytes").write_text("%d" % (1 << 20))
+            for pid in self.processes():
+                (self.group / "cgroup.procs").write_text("%d" % pid)
+        except OSError:
+            pass  # There is no such controller here.
 
 
 class Program:

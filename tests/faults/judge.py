@@ -6,7 +6,7 @@ import threading
 import time
 
 from hosts import NAME, SWITCHES_OF_WAKING, WATCH_s, Program, until
-from points import AtPoint
+from points import SLOW, AtPoint
 
 sys.path.insert(0, __file__.rsplit("/", 2)[0] + "/adversary")
 from relay import Relay  # noqa: E402
@@ -101,7 +101,8 @@ class Trial:
     def may_be_gone(self):
         """The fault has taken the process that had it, or what it still needed."""
         committed = "START" in self.attack.seen
-        return "source" in self.killed or ("destination" in self.killed and committed) or (self.memory_gone() and committed)
+        return ("source" in self.killed or ("destination" in self.killed and committed) or
+                self.point.fault == "no-memory-source" or (self.memory_gone() and committed))
 
     def memory_gone(self):
         return self.point.fault.startswith("no-memory")
@@ -154,5 +155,6 @@ class Trial:
                     if len(self.pair[name].processes()) > (1 if name in places else 0)]
         if not places or self.killed_daemons:
             return ""
-        until(10, lambda: not left())
+        # Who never started waits for the source to ask, as long as the daemon says (--reconnect).
+        until(80 if self.point.fault in SLOW else 10, lambda: not left())
         return "a process is left at %s" % left() if left() else ""

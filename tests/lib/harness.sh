@@ -309,7 +309,7 @@ REPORT_RIGHT='
       "throughput_bytes_per_s" ] as $keys
     | (reduce $keys[] as $key (.; if number($key) then . else error("\($key): \(.[$key])") end))
     | if .result != "moved" then error("result: \(.result)") else . end
-    | if .platform != "sim" then error("platform: \(.platform)") else . end
+    | if .platform != $platform then error("platform: \(.platform)") else . end
     | if .downtime_ms > .total_ms then error("downtime_ms > total_ms") else . end
     | if .downtime_ms <= 0 then error("downtime_ms is zero") else . end
     | if .stop_ms + .capture_ms + .transfer_ms + .commit_ms + .resume_ms > .downtime_ms * 1.2 + 2
@@ -334,7 +334,7 @@ try_move() {
     HERE=$to
     MOVES=$((MOVES + 1))
     cat "$CASE/report.json" >> "$CASE/reports"
-    if ! jq -e "$REPORT_RIGHT" "$CASE/report.json" > "$CASE/report.checked" ||
+    if ! jq -e --arg platform "${PLATFORM:-sim}" "$REPORT_RIGHT" "$CASE/report.json" > "$CASE/report.checked" ||
         [ "$(jq -r '.name + " " + .mode + " " + .tracker' "$CASE/report.json")" != "$name $mode $tracker" ]; then
         cat "$CASE/report.json"
         echo "the report of a move is not right"

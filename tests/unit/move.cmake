@@ -25,7 +25,7 @@ file(GLOB OPTMIG_MOVE_PROTOCOL ${CMAKE_SOURCE_DIR}/protocol/*.c ${CMAKE_SOURCE_D
 add_executable(test_move
   ${CMAKE_SOURCE_DIR}/tests/unit/test_move.c ${CMAKE_SOURCE_DIR}/tests/unit/move_enclave.c
   ${CMAKE_SOURCE_DIR}/host/channel.c ${CMAKE_SOURCE_DIR}/host/pager.c ${CMAKE_SOURCE_DIR}/host/track.c
-  ${CMAKE_SOURCE_DIR}/host/uffd.c ${CMAKE_SOURCE_DIR}/host/platform.c
+  ${CMAKE_SOURCE_DIR}/host/uffd.c ${CMAKE_SOURCE_DIR}/host/platform.c ${CMAKE_SOURCE_DIR}/host/tsm.c
   ${OPTMIG_MOVE_PARTS} ${OPTMIG_MOVE_PROTOCOL} $<TARGET_OBJECTS:move-string>)
 target_compile_definitions(test_move PRIVATE _GNU_SOURCE)
 target_compile_options(test_move PRIVATE -fPIE -fno-strict-aliasing -fno-omit-frame-pointer -mpopcnt)

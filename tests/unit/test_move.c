@@ -880,7 +880,7 @@ static void begin_process(bool source)
     if (!fixture_create(name, source ? THREADS : 0))
         _exit(SKIPPED);
     memset(measurement, 7, sizeof(measurement));
-    CHECK(platform_create(NULL, measurement, reason) == 0);
+    CHECK(platform_create(NULL, NULL, measurement, reason) == 0);
     g_memory = open("/proc/self/mem", O_RDONLY);
     CHECK(g_memory >= 0);
 }

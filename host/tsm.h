@@ -11,6 +11,8 @@
 
 enum { TSM_BLOB_MAX_bytes = 64 * 1024, TSM_PROVIDER_bytes = 32, TSM_REASON_bytes = 1024 };
 
+#define TSM_KERNEL_PATH "/sys/kernel/config/tsm/report"
+
 /* Where requests are made, and how; tests have others. */
 struct tsm_directory {
     const char *path;
@@ -25,6 +27,13 @@ struct tsm_evidence {
     uint8_t report[TSM_BLOB_MAX_bytes];
     uint8_t certificates[TSM_BLOB_MAX_bytes]; /* auxblob; none is not an error */
 };
+
+/* Which kind of guest this is, by the words of the kernel; no report is made.  As below. */
+int tsm_provider(const struct tsm_directory *directory, char out[TSM_PROVIDER_bytes],
+                 char reason[TSM_REASON_bytes]);
+/* The number of the platform in the hello (protocol/protocol.h); 0: it is none that is verified. */
+uint8_t tsm_platform(const char *provider);
+const char *tsm_platform_name(const char *provider); /* "snp", "tdx", or NULL */
 
 /*
  * A report over these 64 bytes.  The generation counter tells whether somebody else wrote to the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* See tsm.h. */
-#include "cli/tsm.h"
+#include "host/tsm.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "attest/attest.h"
+#include "protocol/protocol.h"
 
 enum { TRIES = 3, NAMES = 1000, PATH_bytes = 320 };
 
@@ -22,7 +23,7 @@ static int make_directory(const char *entry)
 }
 
 const struct tsm_directory tsm_kernel = {
-    .path = "/sys/kernel/config/tsm/report", .make = make_directory, .remove = rmdir};
+    .path = TSM_KERNEL_PATH, .make = make_directory, .remove = rmdir};
 
 /* An open of an attribute; -errno, or the descriptor. */
 static int open_attribute(const char *entry, const char *name, int flags)
@@ -170,6 +171,37 @@ static void explain_directory(const struct tsm_directory *directory, int error, 
                          : error == -EACCES || error == -EPERM ? "; this needs root"
                                                                : "";
     snprintf(reason, TSM_REASON_bytes, "%s: %s%s", directory->path, strerror(-error), advice);
+}
+
+int tsm_provider(const struct tsm_directory *directory, char out[TSM_PROVIDER_bytes],
+                 char reason[TSM_REASON_bytes])
+{
+    char entry[PATH_bytes];
+    int error = make_entry(directory, entry);
+
+    if (error) {
+        explain_directory(directory, error, reason);
+        return error;
+    }
+    error = read_provider(entry, out);
+    directory->remove(entry);
+    if (error)
+        snprintf(reason, TSM_REASON_bytes, "%s/provider: %s", entry, strerror(-error));
+    return error;
+}
+
+uint8_t tsm_platform(const char *provider)
+{
+    if (!strcmp(provider, "sev_guest"))
+        return PLATFORM_SNP;
+    return !strcmp(provider, "tdx_guest") ? PLATFORM_TDX : 0;
+}
+
+const char *tsm_platform_name(const char *provider)
+{
+    uint8_t number = tsm_platform(provider);
+
+    return number == PLATFORM_SNP ? "snp" : number == PLATFORM_TDX ? "tdx" : NULL;
 }
 
 int tsm_report(const struct tsm_directory *directory, const uint8_t report_data[64],
