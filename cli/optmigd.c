@@ -135,6 +135,14 @@ static const struct option g_options[] = {
     {NULL, 0, NULL, 0},
 };
 
+static void choose_platform(struct daemon_options *options, const char *name)
+{
+    if (strcmp(name, "sim") && strcmp(name, "tsm"))
+        usage("--platform: sim or tsm");
+    if (!strcmp(name, "tsm") && !options->tsm)
+        options->tsm = TSM_KERNEL_PATH;
+}
+
 static void apply(struct daemon_options *options, int option)
 {
     char host[256], port[8];
@@ -175,10 +183,7 @@ static void apply(struct daemon_options *options, int option)
         options->policy = optarg;
         break;
     case 'P':
-        if (strcmp(optarg, "sim") && strcmp(optarg, "tsm"))
-            usage("--platform: sim or tsm");
-        if (!strcmp(optarg, "tsm") && !options->tsm)
-            options->tsm = TSM_KERNEL_PATH;
+        choose_platform(options, optarg);
         break;
     case 't':
         options->tsm = optarg;

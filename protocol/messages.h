@@ -50,7 +50,8 @@ enum {
     RECEIPT_BODY_bytes = 704,
     RECEIPT_FILE_MAX_bytes =
         RECEIPT_BODY_bytes + 16 + 2 * (EVIDENCE_MAX_bytes + CERTIFICATES_MAX_bytes),
-    /* Nothing comes, or can be sent, from RESTORED on: the connection is given up for another one. */
+    /* Nothing comes, or can be sent, from RESTORED on: the connection is given up for another one.
+     */
     COMMITTED_STALL_ms = 10000,
     RECEIPT_TIMEOUT_ms = 3000, /* for the other side's part of the receipt */
 };
