@@ -35,13 +35,14 @@ size_t encode_whole(uint8_t *body, const struct message_whole *m)
 int decode_whole(const uint8_t *body, size_t length, struct message_whole *out)
 {
     struct wire w = wire_reader(body, length);
+    struct message_whole whole = {0};
+    whole.realtime_ns = wire_take_u64(&w);
+    wire_take_bytes(&w, whole.policy, sizeof whole.policy);
     memset(out, 0, sizeof *out);
-    out->realtime_ns = wire_take_u64(&w);
-    wire_take_bytes(&w, out->policy, sizeof out->policy);
-    if (wire_complete(&w))
-        return PROTOCOL_OK;
-    memset(out, 0, sizeof *out);
-    return PROTOCOL_LENGTH;
+    if (!wire_complete(&w))
+        return PROTOCOL_LENGTH;
+    *out = whole;
+    return PROTOCOL_OK;
 }
 
 static void put_name(struct wire *w, const char name[64])
