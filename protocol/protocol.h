@@ -101,7 +101,7 @@ struct record_stream { /* one direction of one stream */
     bool poisoned; /* after any error nothing is sealed or opened any more */
     uint64_t counter;
     uint8_t digest[32]; /* running: SHA-256(previous digest || tag); first: the session's */
-    _Alignas(16) unsigned char cipher[2048]; /* BearSSL contexts (sizes asserted in record.c) */
+    _Alignas(64) unsigned char cipher[1152]; /* expanded keys (size asserted in record.c) */
 };
 
 void record_stream_init(struct record_stream *s, const struct session_keys *keys, uint8_t role,

@@ -30,7 +30,7 @@ add_executable(test_move
 target_compile_definitions(test_move PRIVATE _GNU_SOURCE)
 target_compile_options(test_move PRIVATE -fPIE -fno-strict-aliasing -fno-omit-frame-pointer -mpopcnt)
 target_link_options(test_move PRIVATE -pie)
-target_link_libraries(test_move PRIVATE cmocka bearssl Threads::Threads)
+target_link_libraries(test_move PRIVATE cmocka optmig_crypto Threads::Threads)
 set_target_properties(test_move PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 if(OPTMIG_SANITIZE)
   target_compile_options(test_move PRIVATE -fsanitize=undefined -fno-sanitize-recover=all)
