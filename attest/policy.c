@@ -20,6 +20,7 @@ enum field_kind {
     FIELD_REVOCATION,
     FIELD_HEX32, /* an array of 32 bytes each, hexadecimal */
     FIELD_HEX48,
+    FIELD_POINT,  /* an uncompressed point of P-256, hexadecimal */
     FIELD_OBJECT, /* its members have rows of their own */
 };
 
@@ -42,6 +43,7 @@ static const struct field {
     {"", "sgx", FIELD_OBJECT},
     {"", "sim", FIELD_OBJECT},
     {"", "roots", FIELD_OBJECT},
+    {"", "registry", FIELD_OBJECT},
     {"snp", "measurements", FIELD_HEX48},
     {"snp", "id_key_digests", FIELD_HEX48},
     {"snp", "host_data", FIELD_HEX32},
@@ -72,6 +74,7 @@ static const struct field {
     {"sgx", "min_evaluation", FIELD_NUMBER},
     {"sim", "measurements", FIELD_HEX32},
     {"sim", "keys", FIELD_HEX32},
+    {"registry", "key", FIELD_POINT},
     {"roots", "amd", FIELD_HEX32},
     {"roots", "intel", FIELD_HEX32},
 };
@@ -121,6 +124,7 @@ static bool list_fits(enum field_kind kind, const struct value *v)
 
 static bool field_fits(enum field_kind kind, const struct value *v)
 {
+    uint8_t point[65];
     uint64_t number;
     bool yes;
     switch (kind) {
@@ -134,6 +138,8 @@ static bool field_fits(enum field_kind kind, const struct value *v)
         return v->kind == VALUE_STRING;
     case FIELD_REVOCATION:
         return value_is(v, "required") || value_is(v, "if-present");
+    case FIELD_POINT:
+        return value_hex(v, point, sizeof point) && point[0] == 4;
     case FIELD_OBJECT:
         return v->kind == VALUE_OBJECT;
     default:
@@ -171,7 +177,7 @@ static const char *check_section(const char *section, const struct value *object
 /* All sections that are there; "min_tcb" lies within "snp". */
 static const char *check_sections(const struct value *root)
 {
-    static const char names[][8] = {"snp", "tdx", "sgx", "sim", "roots"};
+    static const char names[][12] = {"snp", "tdx", "sgx", "sim", "roots", "registry"};
     const char *reason = check_section("", root);
     for (size_t i = 0; !reason && i < sizeof names / sizeof names[0]; i++) {
         struct value section = value_member(root, names[i]);
@@ -207,6 +213,16 @@ static const char *check_platforms(const struct value *root)
     return NULL;
 }
 
+/* A registry without a key would say anything. */
+static const char *check_registry(const struct value *root)
+{
+    struct value section = value_member(root, "registry");
+    struct value key = value_member(&section, "key");
+    return section.kind == VALUE_OBJECT && key.kind == VALUE_NONE
+               ? "the policy's registry has no key"
+               : NULL;
+}
+
 static const char *parse(struct span text, struct policy *out)
 {
     uint64_t format;
@@ -224,6 +240,8 @@ static const char *parse(struct span text, struct policy *out)
     reason = check_sections(&out->root);
     if (!reason)
         reason = check_platforms(&out->root);
+    if (!reason)
+        reason = check_registry(&out->root);
     if (reason)
         return reason;
     struct value expires = value_member(&out->root, "expires");
@@ -276,6 +294,13 @@ bool policy_names_platform(const struct policy *policy, const char *platform)
 {
     struct value list = value_member(&policy->root, "platforms");
     return policy_lists_text(&list, span_text(platform));
+}
+
+bool policy_registry(const struct policy *policy, uint8_t key[65])
+{
+    struct value section = value_member(&policy->root, "registry");
+    struct value point = value_member(&section, "key");
+    return value_hex(&point, key, 65);
 }
 
 struct value policy_section(const struct policy *policy, const char *platform)

@@ -31,6 +31,8 @@ const char *policy_parse(struct span text, struct policy *out);
 
 /* The names of the platforms: "sim", "snp", "tdx", "sgx". */
 bool policy_names_platform(const struct policy *policy, const char *platform);
+/* The key of the registry of starts: false if the policy names none. */
+bool policy_registry(const struct policy *policy, uint8_t key[65]);
 /* A platform's section. */
 struct value policy_section(const struct policy *policy, const char *platform);
 /* List is an array of hexadecimal texts; one of them is bytes. */

@@ -24,7 +24,7 @@
 enum {
     NOT_EXECUTABLE = 126,
     NOT_FOUND = 127,
-    HOST_ARGUMENTS = 28 + 2 * OM_SERVICES_MAX,
+    HOST_ARGUMENTS = 30 + 2 * OM_SERVICES_MAX,
     ENV_LEVELS_MAX = 4
 };
 
@@ -312,6 +312,13 @@ static char *service_argument(const struct om_service *service)
     return argument;
 }
 
+/* An option with its value. */
+static void add_option(char **arguments, size_t *count, const char *option, const char *value)
+{
+    arguments[(*count)++] = (char *)option;
+    arguments[(*count)++] = (char *)value;
+}
+
 static _Noreturn void become_host(const struct run_options *run,
                                   const struct common_options *common, const char *host_program,
                                   int control_fd, const char *name, const json_t *reply)
@@ -319,6 +326,7 @@ static _Noreturn void become_host(const struct run_options *run,
     size_t program_count = 0, count = 0;
     const char *key = line_text(reply, "key", NULL), *bundle = line_text(reply, "bundle", "");
     const char *receipts = line_text(reply, "receipts", NULL), *tsm = line_text(reply, "tsm", "");
+    const char *registry = line_text(reply, "registry", "");
     char control[16];
     char **argv;
 
@@ -336,34 +344,24 @@ static _Noreturn void become_host(const struct run_options *run,
         argv[count++] = (char *)"--control-fd";
         argv[count++] = control;
     }
-    if (key) {
-        argv[count++] = (char *)"--key";
-        argv[count++] = (char *)key;
-    }
-    if (receipts) {
-        argv[count++] = (char *)"--receipts";
-        argv[count++] = (char *)receipts;
-    }
-    if (*bundle) {
-        argv[count++] = (char *)"--bundle";
-        argv[count++] = (char *)bundle;
-    }
-    if (*tsm) {
-        argv[count++] = (char *)"--tsm";
-        argv[count++] = (char *)tsm;
-    }
-    if (run->tracker) {
-        argv[count++] = (char *)"--tracker";
-        argv[count++] = (char *)run->tracker;
-    }
+    if (key)
+        add_option(argv, &count, "--key", key);
+    if (receipts)
+        add_option(argv, &count, "--receipts", receipts);
+    if (*bundle)
+        add_option(argv, &count, "--bundle", bundle);
+    if (*tsm)
+        add_option(argv, &count, "--tsm", tsm);
+    if (*registry)
+        add_option(argv, &count, "--registry", registry);
+    if (run->tracker)
+        add_option(argv, &count, "--tracker", run->tracker);
     if (run->audit)
         argv[count++] = (char *)"--audit";
     if (run->slow_calls)
         argv[count++] = (char *)"--slow-calls";
-    if (run->log_level) {
-        argv[count++] = (char *)"--log-level";
-        argv[count++] = (char *)run->log_level;
-    }
+    if (run->log_level)
+        add_option(argv, &count, "--log-level", run->log_level);
     if (common->quiet)
         argv[count++] = (char *)"--quiet";
     for (uint32_t i = 0; i < run->service_count; i++) {

@@ -91,6 +91,7 @@ struct daemon_options {
     unsigned collateral_count;
     const char *tsm;       /* platform tsm, and where the kernel takes requests; NULL: sim */
     uint64_t memory_limit; /* 0: none */
+    const char *registry;  /* ADDR:PORT of the registrar of starts; NULL: none */
     uint64_t reconnect_ms; /* for so long attempts are made to go on with a move */
     enum om_log_level log_level;
     bool keep; /* enclaves run on when the daemon ends */
@@ -295,6 +296,8 @@ void departure_severed(struct enclave *enclave); /* new connections are needed *
 void departure_mended(struct enclave *enclave);
 /* Attempts begin anew after in doubt.  False: it waits for nothing. */
 bool departure_resume(struct enclave *enclave);
+/* An operator wants the program back: asks the registry of starts.  False: it waits for nobody. */
+bool departure_recover(struct enclave *enclave);
 /* It failed: whoever may wait for it at the destination need not. */
 void departure_farewell(struct departure *departure);
 void departure_free(struct departure *departure);

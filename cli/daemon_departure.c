@@ -72,6 +72,7 @@ struct departure {
     json_t *report;
     struct query *query;
     bool unreported; /* the host process ended without a word */
+    bool recovering; /* the operator wants the program back */
     bool resuming;   /* the host process waits for new connections */
     uint64_t severed_at,
         pause_ms;       /* uv_now of the first break, 0: whole; before the next attempt */
@@ -207,9 +208,13 @@ static void report_doubt(struct departure *departure)
         reason, sizeof(reason),
         "the start token was sent, then the connection broke: %s. The source cannot know whether "
         "the program runs at %s; 'optmig status %s' there says it. If it waits there, 'optmig "
-        "migrate %s --resume' here goes on; if that host is gone, so is the program, and "
+        "migrate %s --resume' here goes on; if that host is gone, %s, and "
         "'optmig stop %s' ends what is left here",
-        departure->obstacle, departure->to, enclave->name, enclave->name, enclave->name);
+        departure->obstacle, departure->to, enclave->name, enclave->name,
+        enclave->daemon->options.registry
+            ? "'optmig recover' here takes the program back unless it was started there"
+            : "so is the program",
+        enclave->name);
     report = complete_report(
         departure, report_without_move(OM_RESULT_IN_DOUBT, (enum om_phase)enclave->phase, reason));
     daemon_log(enclave->daemon, OM_LOG_ERROR, "%s: in doubt: %s", enclave->name, reason);
@@ -256,6 +261,9 @@ void departure_severed(struct enclave *enclave)
     }
     departure->resuming = true;
     try_later(departure, line_text(enclave->severed, "reason", ""));
+    if (departure->recovering)
+        report_doubt(departure); /* It could not be taken back, and this is why. */
+    departure->recovering = false;
 }
 
 void departure_mended(struct enclave *enclave)
@@ -276,6 +284,21 @@ bool departure_resume(struct enclave *enclave)
         json_object_del(enclave->severed, "in_doubt");
     if (departure->stage == STAGE_PAUSE)
         try_later(departure, departure->obstacle);
+    return true;
+}
+
+bool departure_recover(struct enclave *enclave)
+{
+    struct departure *departure = enclave->departure;
+
+    if (!departure || !departure->resuming || !enclave->link)
+        return false;
+    timer_stop(&departure->timer);
+    close_streams(departure);
+    departure->resuming = false;
+    departure->stage = STAGE_HANDED;
+    departure->recovering = true;
+    conn_send(enclave->link, json_pack("{s:s}", "order", "recover"));
     return true;
 }
 

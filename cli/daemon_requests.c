@@ -382,10 +382,11 @@ static void request_register(struct requester *requester, const json_t *request)
     enclave->attached = true;
     enclave_set_pid(enclave, peer.pid);
     conn_send(requester->conn,
-              json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s}", "ok", 1, "name", enclave->name,
+              json_pack("{s:b, s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "ok", 1, "name", enclave->name,
                         "key", daemon->key_path, "receipts", daemon->receipt_dir, "bundle",
                         daemon->options.policy ? daemon->bundle_path : "", "tsm",
-                        daemon->options.tsm ? daemon->options.tsm : "", "platform",
+                        daemon->options.tsm ? daemon->options.tsm : "", "registry",
+                        daemon->options.registry ? daemon->options.registry : "", "platform",
                         daemon->platform));
     enclave->link = requester->conn;
     requester->conn = NULL;
@@ -818,6 +819,28 @@ static void request_resume(struct requester *requester, const json_t *request)
     wait_for(requester, WAIT_REPORT, enclave);
 }
 
+/* Takes the program back, if the registry of starts says that its destination has not started it.
+ */
+static void request_recover(struct requester *requester, const json_t *request)
+{
+    struct enclave *enclave = find_live(requester, request);
+
+    if (!enclave)
+        return;
+    if (!enclave->daemon->options.registry) {
+        reply_error(requester, "docs/registry.md says what it is for",
+                    "this host has no registry of starts (optmigd --registry)");
+        return;
+    }
+    if (!departure_recover(enclave)) {
+        reply_error(requester, "optmig status NAME says for what it waits",
+                    "%s does not wait for a destination that cannot be reached", enclave->name);
+        return;
+    }
+    conn_send(requester->conn, json_pack("{s:s, s:s}", "event", "accepted", "name", enclave->name));
+    wait_for(requester, WAIT_REPORT, enclave);
+}
+
 void requesters_progress(struct enclave *enclave, const json_t *event)
 {
     for (struct requester *r = enclave->daemon->requesters; r; r = r->next)
@@ -869,10 +892,11 @@ static const struct {
     const char *type;
     void (*call)(struct requester *requester, const json_t *request);
 } g_requests[] = {
-    {"run", request_run},       {"register", request_register}, {"ls", request_ls},
-    {"status", request_status}, {"migrate", request_migrate},   {"cancel", request_cancel},
-    {"stop", request_stop},     {"signal", request_signal},     {"logs", request_logs},
-    {"ping", request_ping},     {"attach", request_attach},     {"resume", request_resume},
+    {"run", request_run},         {"register", request_register}, {"ls", request_ls},
+    {"status", request_status},   {"migrate", request_migrate},   {"cancel", request_cancel},
+    {"stop", request_stop},       {"signal", request_signal},     {"logs", request_logs},
+    {"ping", request_ping},       {"attach", request_attach},     {"resume", request_resume},
+    {"recover", request_recover},
 };
 
 static void dispatch(struct requester *requester, json_t *request)

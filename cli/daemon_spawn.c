@@ -11,7 +11,7 @@
 #include "cli/daemon.h"
 #include "host/report.h"
 
-enum { HOST_ARGUMENTS = 34 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
+enum { HOST_ARGUMENTS = 36 + 2 * OM_SERVICES_MAX, CONTROL_FD = 3 };
 
 struct process {
     uv_process_t process; /* first: libuv gives it back */
@@ -58,6 +58,13 @@ static int open_log(struct enclave *enclave, bool anew)
     return open(enclave->log_path, flags, 0600);
 }
 
+/* An option with its value. */
+static void add_option(char **arguments, size_t *count, const char *option, const char *value)
+{
+    arguments[(*count)++] = (char *)option;
+    arguments[(*count)++] = (char *)value;
+}
+
 static char **make_arguments(const struct enclave *enclave, const struct spawn *spawn,
                              char umask_text[16])
 {
@@ -79,14 +86,12 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
     args[count++] = (char *)daemon->key_path;
     args[count++] = (char *)"--receipts";
     args[count++] = (char *)daemon->receipt_dir;
-    if (daemon->options.policy) {
-        args[count++] = (char *)"--bundle";
-        args[count++] = (char *)daemon->bundle_path;
-    }
-    if (daemon->options.tsm) {
-        args[count++] = (char *)"--tsm";
-        args[count++] = (char *)daemon->options.tsm;
-    }
+    if (daemon->options.policy)
+        add_option(args, &count, "--bundle", daemon->bundle_path);
+    if (daemon->options.tsm)
+        add_option(args, &count, "--tsm", daemon->options.tsm);
+    if (daemon->options.registry)
+        add_option(args, &count, "--registry", daemon->options.registry);
     args[count++] = (char *)"--log-level";
     args[count++] =
         (char *)(spawn->log_level ? spawn->log_level : log_level_name(daemon->options.log_level));
@@ -100,10 +105,8 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
         args[count++] = (char *)"--umask";
         args[count++] = umask_text;
     }
-    if (daemon->options.device && !spawn->path) {
-        args[count++] = (char *)"--device";
-        args[count++] = (char *)daemon->options.device;
-    }
+    if (daemon->options.device && !spawn->path)
+        add_option(args, &count, "--device", daemon->options.device);
     for (size_t i = 0; spawn->services && spawn->services[i]; i++) {
         args[count++] = (char *)"--service";
         args[count++] = spawn->services[i];
@@ -112,10 +115,8 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
         args[count++] = (char *)"--receive";
         return args;
     }
-    if (enclave->tracker != OM_TRACKER_KERNEL) {
-        args[count++] = (char *)"--tracker";
-        args[count++] = (char *)tracker_name((int)enclave->tracker);
-    }
+    if (enclave->tracker != OM_TRACKER_KERNEL)
+        add_option(args, &count, "--tracker", tracker_name((int)enclave->tracker));
     if (enclave->audit)
         args[count++] = (char *)"--audit";
     if (enclave->slow_calls)

@@ -243,6 +243,19 @@ static const struct help g_help[] = {
      "  optmig receipt --verify kv.receipt --policy p.json --policy-key ops.pem\n"
      "\n"
      "Exit status: 0 accepted, 1 refused, not readable or not there, 2 wrong usage.\n"},
+    {"recover", "take a program back whose destination is gone before it started it",
+     "usage: optmig recover NAME [--json]\n"
+     "\n"
+     "NAME waits for a destination that cannot be reached: the start token was sent, and nobody "
+     "here\n"
+     "knows whether it arrived.  Asks the registry of starts (optmigd --registry): if the "
+     "destination\n"
+     "has not claimed the start yet, it never can from now on, and NAME runs on here.  Otherwise\n"
+     "NAME goes on waiting.  It is safe at any time: at most one of the two ever runs it.\n"
+     "\n"
+     "Exit status: 0 it runs on here (or has moved meanwhile), 1 it does not wait or there is no\n"
+     "registry, 2 usage, 6 it was started there, or the registry does not answer: still in "
+     "doubt.\n"},
     {"attack", "attack a program's moves between two daemons of your own",
      "usage: optmig attack NAME --to HOST:PORT [OPTION...] [ATTACK...]\n"
      "\n"

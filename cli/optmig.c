@@ -30,6 +30,7 @@ static const struct command g_commands[] = {
     {"collect-evidence", command_collect_evidence},
     {"verify-evidence", command_verify_evidence},
     {"receipt", command_receipt},
+    {"recover", command_recover},
     {"attack", command_attack},
 };
 

@@ -88,6 +88,8 @@ static void print_help(void)
          "  --collateral PATH    certificates, revocation lists, Intel's collateral; a file or a\n"
          "                       directory, several times. All of these are read anew for each "
          "move\n"
+         "  --registry ADDR:PORT the registrar of starts, which the policy names by its key\n"
+         "                       (optmig-registrar --help)\n"
          "  --reconnect DURATION for how long a broken connection of a move is replaced by "
          "attempts\n"
          "                       of this host, before it waits for optmig migrate NAME --resume\n"
@@ -126,6 +128,7 @@ static const struct option g_options[] = {
     {"policy", required_argument, NULL, 'p'},
     {"platform", required_argument, NULL, 'P'},
     {"tsm", required_argument, NULL, 't'},
+    {"registry", required_argument, NULL, 'g'},
     {"policy-key", required_argument, NULL, 'K'},
     {"policy-signature", required_argument, NULL, 'S'},
     {"collateral", required_argument, NULL, 'c'},
@@ -143,6 +146,34 @@ static void choose_platform(struct daemon_options *options, const char *name)
         options->tsm = TSM_KERNEL_PATH;
 }
 
+static void apply_policy(struct daemon_options *options, int option)
+{
+    switch (option) {
+    case 'p':
+        options->policy = optarg;
+        break;
+    case 'P':
+        choose_platform(options, optarg);
+        break;
+    case 't':
+        options->tsm = optarg;
+        break;
+    case 'K':
+        options->policy_key = optarg;
+        break;
+    case 'S':
+        options->policy_signature = optarg;
+        break;
+    case 'c':
+        if (options->collateral_count == COLLATERALS_MAX)
+            usage("--collateral: at most 16 times");
+        options->collateral[options->collateral_count++] = optarg;
+        break;
+    default: /* arguments_next gives no others. */
+        break;
+    }
+}
+
 static void apply(struct daemon_options *options, int option)
 {
     char host[256], port[8];
@@ -153,6 +184,11 @@ static void apply(struct daemon_options *options, int option)
         if (!units_parse_duration(optarg, &microseconds) || microseconds / 1000 > UINT32_MAX)
             usage("--reconnect: a duration, as in 10m");
         options->reconnect_ms = microseconds / 1000;
+        break;
+    case 'g':
+        if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
+            usage("--registry: an address and a port, as in 10.0.0.9:7700");
+        options->registry = optarg;
         break;
     case 'l':
         if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
@@ -179,26 +215,6 @@ static void apply(struct daemon_options *options, int option)
             usage("--log-level: error, warn, info or debug");
         options->log_level = (enum om_log_level)log_level_parse(optarg);
         break;
-    case 'p':
-        options->policy = optarg;
-        break;
-    case 'P':
-        choose_platform(options, optarg);
-        break;
-    case 't':
-        options->tsm = optarg;
-        break;
-    case 'K':
-        options->policy_key = optarg;
-        break;
-    case 'S':
-        options->policy_signature = optarg;
-        break;
-    case 'c':
-        if (options->collateral_count == COLLATERALS_MAX)
-            usage("--collateral: at most 16 times");
-        options->collateral[options->collateral_count++] = optarg;
-        break;
     case 'k':
         options->keep = true;
         break;
@@ -208,7 +224,8 @@ static void apply(struct daemon_options *options, int option)
     case 'h':
         print_help();
         exit(0);
-    default: /* arguments_next gives no others. */
+    default:
+        apply_policy(options, option);
         break;
     }
 }
@@ -227,6 +244,8 @@ static void parse_options(struct daemon_options *options, int argc, char **argv)
         usage("--policy: whose?  --policy-key FILE");
     if (options->tsm && !options->policy)
         usage("--platform tsm: by which policy are the others judged?  --policy FILE");
+    if (options->registry && !options->policy)
+        usage("--registry: a policy has to name it by its key.  --policy FILE");
     if (!options->policy &&
         (options->policy_key || options->policy_signature || options->collateral_count))
         usage("--policy-key, --policy-signature and --collateral belong to --policy FILE");

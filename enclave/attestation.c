@@ -290,6 +290,14 @@ void attestation_policy_digest(uint8_t out[32])
         memcpy(out, g_attestation.policy_digest, 32);
 }
 
+bool attestation_registry(uint8_t out_key[65], uint8_t out_digest[32])
+{
+    if (!g_attestation.obeys || !policy_registry(&g_attestation.work->policy, out_key))
+        return false;
+    signature_sha256(span_of(out_key, 65), out_digest);
+    return true;
+}
+
 /* What the destination found out about this side. */
 static void heed_verdict(const struct message_evidence *evidence)
 {

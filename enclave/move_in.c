@@ -12,6 +12,7 @@
 #include <linux/time.h>
 
 #include "enclave/attestation.h"
+#include "enclave/claims.h"
 #include "enclave/cpu_features.h"
 #include "enclave/fd.h"
 #include "enclave/move_role.h"
@@ -22,6 +23,7 @@
 #include "enclave/stop.h"
 #include "enclave/tables.h"
 #include "enclave/timers.h"
+#include "protocol/claim.h"
 
 /* The source gives a silent connection up before that; if it does not, nobody is there. */
 enum { SOURCE_STALL_ms = 90000 };
@@ -108,6 +110,7 @@ static long check_prepare(const struct message_prepare *prepare, const uint8_t *
     struct fd_obstacle obstacle = {0};
     uint64_t missing_features = prepare->xfeatures & ~cpu_xfeatures();
     long available = g_host.memory_available();
+    const char *refusal;
     long error;
 
     if (prepare->session != g_in.move.session)
@@ -116,6 +119,9 @@ static long check_prepare(const struct message_prepare *prepare, const uint8_t *
         return fail(-EPERM, "the source wants an unknown mode %u", prepare->mode);
     if (g_tables->name[0] && strncmp(prepare->name, g_tables->name, sizeof(prepare->name)) != 0)
         return fail(-EPERM, "this place is kept for %s, not for %s", g_tables->name, prepare->name);
+    refusal = claim_accept(prepare);
+    if (refusal)
+        return fail(-EPERM, "%s", refusal);
     if (missing_features)
         return fail(-EPERM, "this processor lacks vector state that the program may use (XCR0 %lx)",
                     missing_features);
@@ -228,6 +234,21 @@ static long consume_restore(const struct message *message)
     return reply(MESSAGE_RESTORED, 0);
 }
 
+/* From here on nobody else ever starts it from this token: or this side never does. */
+static long claim(void)
+{
+    char words[OM_REASON_MAX];
+    uint64_t begin = now_us();
+
+    if (claim_start(words, sizeof(words)) != CLAIM_GRANTED) {
+        sealed_denied();
+        return fail(-EACCES, "%s", words);
+    }
+    if (claim_needed())
+        log_info("the registry of starts has granted this start, in %lu us", now_us() - begin);
+    return 0;
+}
+
 static long consume_start(const struct message *message)
 {
     struct message_start token;
@@ -235,6 +256,8 @@ static long consume_start(const struct message *message)
     uint64_t begin = now_us();
     long error = check_token(message, &token);
 
+    if (!error)
+        error = claim();
     if (error)
         return error;
     receipt_token(&token);

@@ -21,6 +21,7 @@
 #include "enclave/attestation.h"
 #include "enclave/audit.h"
 #include "enclave/cards.h"
+#include "enclave/claims.h"
 #include "enclave/cpu_features.h"
 #include "enclave/fd.h"
 #include "enclave/hooks.h"
@@ -34,6 +35,7 @@
 #include "enclave/tables.h"
 #include "enclave/timers.h"
 #include "enclave/tracker.h"
+#include "protocol/claim.h"
 
 enum {
     HYBRID_ROUNDS_MAX = 5,
@@ -269,6 +271,7 @@ static long send_prepare(void)
         length = (long)obstacle.described;
     }
     prepare.description_length = (uint32_t)length;
+    claim_propose(&prepare);
     str_copy(prepare.name, g_tables->name, sizeof(prepare.name));
     return sealed_send(STREAM_BULK, MESSAGE_PREPARE, 0,
                        encode_prepare(sealed_body(STREAM_BULK), &prepare, description));
@@ -815,6 +818,26 @@ static long hear_where(void)
     return 0;
 }
 
+/* There is no other channel, or the operator wants no more attempts.  If the destination has not
+ * claimed the start it never can, and the program is taken back.  error: why it is asked. */
+static long take_back(long error)
+{
+    char words[OM_REASON_MAX];
+    int verdict = claim_start(words, sizeof(words));
+
+    if (verdict == CLAIM_GRANTED && sealed_revoked()) {
+        g_out.report.reason[0] = 0; /* That is the end of it, whatever broke before. */
+        return fail(-ECONNABORTED, "the destination was given up before it had started: the "
+                                   "registry of starts has granted that");
+    }
+    log_warn("the program cannot be taken back: %s", words);
+    sealed_explain(words);
+    /* It has been started there, and is there no more. */
+    if (verdict == CLAIM_HELD && error == -ECONNREFUSED)
+        return error;
+    return -EAGAIN; /* It goes on waiting: for the destination, or the registry. */
+}
+
 static long resume(void)
 {
     struct om_severed severed = {
@@ -825,8 +848,10 @@ static long resume(void)
 
     str_copy(severed.reason, sealed_reason(), sizeof(severed.reason));
     error = sealed_reopen(&severed);
+    if ((error == -ECONNREFUSED || error == -EOWNERDEAD) && claim_needed())
+        return take_back(error);
     if (error)
-        return error;
+        return error == -EOWNERDEAD ? -EAGAIN : error;
     error = hear_where();
     if (error)
         return sealed_committed() && sealed_broken() ? -EAGAIN : error;

@@ -236,6 +236,30 @@ bool sealed_withdraw(void)
     return withdrawn;
 }
 
+void sealed_explain(const char *words)
+{
+    lock_take(&g_sealed.lock);
+    str_copy(g_sealed.reason, words, sizeof(g_sealed.reason));
+    lock_release(&g_sealed.lock);
+}
+
+void sealed_denied(void)
+{
+    lock_take(&g_sealed.lock);
+    om_assert(session_denied(&g_sealed.session));
+    lock_release(&g_sealed.lock);
+}
+
+bool sealed_revoked(void)
+{
+    bool revoked;
+
+    lock_take(&g_sealed.lock);
+    revoked = session_revoked(&g_sealed.session);
+    lock_release(&g_sealed.lock);
+    return revoked;
+}
+
 bool sealed_broken(void)
 {
     return __atomic_load_n(&g_sealed.broken, __ATOMIC_SEQ_CST);

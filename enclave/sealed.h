@@ -37,6 +37,12 @@ void sealed_resumed(void);
 /* Destination: START will not be taken any more, and whoever resumes is told so.  False: there was
  * nothing to withdraw from. */
 bool sealed_withdraw(void);
+/* The registry of starts has said so (claims.h): this destination will never start; this source
+ * takes the program back. */
+void sealed_denied(void);
+bool sealed_revoked(void);
+/* What the host is told when the next channel is waited for. */
+void sealed_explain(const char *words);
 bool sealed_broken(void); /* the channel, by what came over it or did not */
 /* An error of this side, that another channel does not mend. */
 void sealed_doom(void);

@@ -7,6 +7,7 @@
 #pragma once
 
 #include "enclave/cards.h"
+#include "enclave/claims.h"
 #include "enclave/clock.h"
 #include "enclave/fd_table.h"
 #include "enclave/hooks.h"
@@ -23,6 +24,7 @@ struct tables {
     struct clock_state clock; /* first: the vDSO reads it at TABLES_BASE */
     uint32_t version;
     uint8_t last_receipt[32]; /* of its last one; zero: none yet (receipt.c) */
+    struct claim_state claims;
     char name[OM_NAME_MAX];
     char command[256];
     char exe_path[4096];

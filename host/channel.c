@@ -175,6 +175,8 @@ long host_channel_reconnect(const struct om_severed *severed)
     g_next.severed(severed);
     pthread_mutex_lock(&g_next.lock);
     error = wait_for_offer(severed->side == OM_SEVERED_WITHDRAWN);
+    if (g_next.orphaned == -EOWNERDEAD)
+        g_next.orphaned = 0; /* A question of the operator's: asked once. */
     for (uint32_t i = 0; i < OM_STREAM_COUNT; i++) {
         fds[i] = g_next.fd[i];
         g_next.fd[i] = -1;

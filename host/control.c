@@ -297,6 +297,8 @@ static void obey(const char *line, size_t length)
         resume_move();
     else if (!strcmp(type, "gone"))
         enclave_orphan(-ECONNREFUSED);
+    else if (!strcmp(type, "recover"))
+        enclave_orphan(-EOWNERDEAD);
     else if (!strcmp(type, "cancel"))
         enclave_cancel();
     else if (!strcmp(type, "inspect"))

@@ -26,6 +26,7 @@
 #include "host/pager.h"
 #include "host/platform.h"
 #include "host/receipt.h"
+#include "host/registry.h"
 #include "host/relay_start.h"
 #include "host/service.h"
 #include "host/terminal.h"

@@ -18,6 +18,7 @@
 #include "host/host.h"
 #include "host/line.h"
 #include "host/receipt.h"
+#include "host/registry.h"
 #include "host/relay_start.h"
 #include "host/report.h"
 #include "host/service.h"
@@ -39,16 +40,17 @@ extern char **environ;
 
 static _Noreturn void usage(const char *problem)
 {
-    fprintf(stderr,
-            "optmig-host: %s\n"
-            "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
-            "                   [--bundle FILE] [--receipts DIR] [--tsm DIR]\n"
-            "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--logged]\n"
-            "                   [--service ADDRESS/PREFIX@DEVICE]... [--device DEVICE]\n"
-            "                   [--tracker TRACKER] [--audit] [--slow-calls] [--terminal]\n"
-            "                   --program PATH -- ARGV0 [ARGUMENT...]  |  --receive\n"
-            "It is started by optmig and optmigd; see: optmig help run\n",
-            problem);
+    fprintf(
+        stderr,
+        "optmig-host: %s\n"
+        "usage: optmig-host [--name NAME] [--control-fd N] [--key FILE] [--runtime FILE]\n"
+        "                   [--bundle FILE] [--receipts DIR] [--tsm DIR] [--registry ADDR:PORT]\n"
+        "                   [--log-level LEVEL] [--umask OCTAL] [--quiet] [--logged]\n"
+        "                   [--service ADDRESS/PREFIX@DEVICE]... [--device DEVICE]\n"
+        "                   [--tracker TRACKER] [--audit] [--slow-calls] [--terminal]\n"
+        "                   --program PATH -- ARGV0 [ARGUMENT...]  |  --receive\n"
+        "It is started by optmig and optmigd; see: optmig help run\n",
+        problem);
     exit(EXIT_USAGE);
 }
 
@@ -74,16 +76,27 @@ static void parse_log_level(struct arguments *arguments, const char *text)
 }
 
 static const struct option g_options[] = {
-    {"name", required_argument, NULL, 'n'},      {"control-fd", required_argument, NULL, 'c'},
-    {"key", required_argument, NULL, 'k'},       {"runtime", required_argument, NULL, 'r'},
-    {"receipts", required_argument, NULL, 'e'},  {"bundle", required_argument, NULL, 'b'},
-    {"tsm", required_argument, NULL, 'm'},       {"program", required_argument, NULL, 'p'},
-    {"log-level", required_argument, NULL, 'l'}, {"umask", required_argument, NULL, 'u'},
-    {"receive", no_argument, NULL, 'R'},         {"service", required_argument, NULL, 's'},
-    {"device", required_argument, NULL, 'd'},    {"quiet", no_argument, NULL, 'q'},
-    {"terminal", no_argument, NULL, 'T'},        {"logged", no_argument, NULL, 'L'},
-    {"tracker", required_argument, NULL, 't'},   {"audit", no_argument, NULL, 'a'},
-    {"slow-calls", no_argument, NULL, 'S'},      {NULL, 0, NULL, 0},
+    {"name", required_argument, NULL, 'n'},
+    {"control-fd", required_argument, NULL, 'c'},
+    {"key", required_argument, NULL, 'k'},
+    {"runtime", required_argument, NULL, 'r'},
+    {"receipts", required_argument, NULL, 'e'},
+    {"bundle", required_argument, NULL, 'b'},
+    {"tsm", required_argument, NULL, 'm'},
+    {"program", required_argument, NULL, 'p'},
+    {"log-level", required_argument, NULL, 'l'},
+    {"umask", required_argument, NULL, 'u'},
+    {"receive", no_argument, NULL, 'R'},
+    {"service", required_argument, NULL, 's'},
+    {"device", required_argument, NULL, 'd'},
+    {"quiet", no_argument, NULL, 'q'},
+    {"terminal", no_argument, NULL, 'T'},
+    {"logged", no_argument, NULL, 'L'},
+    {"tracker", required_argument, NULL, 't'},
+    {"audit", no_argument, NULL, 'a'},
+    {"slow-calls", no_argument, NULL, 'S'},
+    {"registry", required_argument, NULL, 'g'},
+    {NULL, 0, NULL, 0},
 };
 
 /* ADDRESS/PREFIX@DEVICE, as optmig run puts it together. */
@@ -96,6 +109,32 @@ static void add_service(struct arguments *arguments, char *text)
     *device = 0;
     if (!service_parse(text, device + 1, &arguments->services[arguments->service_count++]))
         usage("--service: not ADDRESS/PREFIX@DEVICE");
+}
+
+static void apply_flag(struct arguments *arguments, int option)
+{
+    switch (option) {
+    case 'R':
+        arguments->receive = true;
+        break;
+    case 'q':
+        arguments->enclave.quiet = true;
+        break;
+    case 'a':
+        arguments->enclave.audit = true;
+        break;
+    case 'S':
+        arguments->enclave.slow_calls = true;
+        break;
+    case 'T':
+        arguments->terminal = true;
+        break;
+    case 'L':
+        arguments->enclave.logged = true;
+        break;
+    default:
+        usage("unknown option");
+    }
 }
 
 static void apply(struct arguments *arguments, int option)
@@ -124,6 +163,9 @@ static void apply(struct arguments *arguments, int option)
     case 'e':
         receipt_keep_in(optarg);
         break;
+    case 'g':
+        registry_at(optarg);
+        break;
     case 'p':
         arguments->program = optarg;
         break;
@@ -133,37 +175,19 @@ static void apply(struct arguments *arguments, int option)
     case 'u':
         umask((mode_t)parse_number(optarg, 8, "--umask: not an octal number"));
         break;
-    case 'R':
-        arguments->receive = true;
-        break;
     case 's':
         add_service(arguments, optarg);
         break;
     case 'd':
         service_set_device(optarg);
         break;
-    case 'q':
-        arguments->enclave.quiet = true;
-        break;
     case 't':
         if (tracker_parse(optarg) < 0)
             usage("--tracker: kernel, mprotect or barrier");
         arguments->enclave.tracker = (enum om_tracker)tracker_parse(optarg);
         break;
-    case 'a':
-        arguments->enclave.audit = true;
-        break;
-    case 'S':
-        arguments->enclave.slow_calls = true;
-        break;
-    case 'T':
-        arguments->terminal = true;
-        break;
-    case 'L':
-        arguments->enclave.logged = true;
-        break;
     default:
-        usage("unknown option");
+        apply_flag(arguments, option);
     }
 }
 

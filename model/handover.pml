@@ -12,6 +12,7 @@
  *     and nothing of the old one is under way any more; that may break too
  *   - either side fails (time out, cancelled, its daemon gone), or its host process is killed
  *   - the source's host begins another move, to a second destination, as often as the runtime lets it
+ *   - with -DREGISTRY: each start is claimed in a registry by its destination, or by its source, once
  * Budgets keep it finite (EXTRAS, FAILS, TRICKS, below).  What has to hold is in check() and over().
  *
  * Places: 0 is the source, 1 and 2 are destinations.  Session n goes from 0 to n.
@@ -44,7 +45,7 @@ mtype = {
 #define MESSAGE(name, number, senders, streams, text) M_##name,
 #include "../protocol/messages.def"
 #undef MESSAGE
-    M_URGENT_PAGES, M_FAIL, M_NOISE, A_NONE, A_COMMIT, A_KEEP, A_TAKE_BACK, A_ASK, A_ANSWER
+    M_URGENT_PAGES, M_FAIL, M_DENIED, M_REVOKED, M_NOISE, A_NONE, A_COMMIT, A_KEEP, A_TAKE_BACK, A_ASK, A_ANSWER
 };
 #define SESSION_STATE(name, text)
 
@@ -61,6 +62,7 @@ bool start_sent;  /* in this session */
 bool ever_started;
 bool cut;
 byte fails, tricks, kills;
+byte held[3];     /* who has claimed the start of session n in the registry: 1 its source, 2 its destination */
 bool quiet; /* from now on nothing bad happens any more */
 
 chan to_destination = [2] of { mtype, byte }; /* bulk: type and counter */
@@ -90,8 +92,16 @@ hidden mtype to_state, action;
 #define WAITS(who) (state[who] == S_SEVERED || state[who] == S_WITHDRAWN)
 #define READS(who)                                                                                 \
     (alive[who] && attached[who] && state[who] != S_ENDED && state[who] != S_FAILED &&             \
-     state[who] != S_LOST)
-#define RUNS(who)  (alive[who] && may_run[who])
+     state[who] != S_LOST && !CLAIMING(who))
+#ifdef RECKLESS /* what is wrong: a destination that does not wait for the registry's word */
+#define CLAIMED(who) true
+#elif defined(REGISTRY) /* a destination claims its start before it runs anything */
+#define CLAIMED(who) (IS_SOURCE(who) || held[who] == 2)
+#else
+#define CLAIMED(who) true
+#endif
+#define CLAIMING(who) (state[who] == S_STARTING && !CLAIMED(who)) /* and does nothing else */
+#define RUNS(who)  (alive[who] && may_run[who] && CLAIMED(who))
 
 /* ---- what has to hold, always ---- */
 
@@ -109,6 +119,10 @@ inline over() {
     /* Messages get through again: nobody runs it only if a host was killed. */
 #ifdef NEVER_LOST
     assert(RUNS(0) || RUNS(1) || RUNS(2));
+#endif
+#if defined(REGISTRY) && !defined(RECKLESS)
+    /* A destination that was killed before it had claimed its start loses nothing. */
+    assert(RUNS(0) || RUNS(1) || RUNS(2) || !alive[0] || held[1] == 2 || held[2] == 2);
 #endif
     assert(RUNS(0) || RUNS(1) || RUNS(2) || kills > 0);
     /* Messages get through: a move that was begun comes to an end, for both. */
@@ -212,6 +226,7 @@ inline open_record() {
 /* A row that this side may take by sending, as an option. */
 #define SEND(which, bulk, urgent, role, from, what, next_state, does)                              \
     :: alive[which] && IS_##role(which) && state[which] == S_##from &&                             \
+       !CLAIMING(which) &&                                                                         \
        ALLOWED(which, what, does) && (M_##what != M_RESUME || attached[which]) &&                  \
        (LEADS_ON(from, next_state) || extras[which] < EXTRAS ||                                    \
         M_##what == M_ABORT && attached[which]) &&                                                 \
@@ -287,7 +302,7 @@ inline drain() {
 
 #define MAY_RECONNECT                                                                              \
     (alive[0] && alive[session] && state[0] == S_SEVERED && !attached[0] &&                        \
-     (epoch < RESUMES || quiet) && !OVER_FOR_GOOD(session))
+     (epoch < RESUMES || quiet) && !OVER_FOR_GOOD(session) && !CLAIMING(session))
 /* It needs the source no more, or has given up. */
 #define OVER_FOR_GOOD(which)                                                                       \
     (state[which] == S_DONE || state[which] == S_ENDED || state[which] == S_FAILED || state[which] == S_LOST)
@@ -406,7 +421,22 @@ init {
     }
 
     :: MAY_RECONNECT -> d_step { reconnect() }
+#ifdef REGISTRY
+    /* Whoever comes first has it for ever.  The source comes when an operator, or a daemon that finds
+     * nobody, tells it to: here at any time. */
+    :: alive[session] && state[session] == S_STARTING && held[session] == 0 -> d_step {
+            held[session] = 2; check() }
+    :: alive[session] && state[session] == S_STARTING && held[session] == 1 -> d_step {
+            who = session; event = M_DENIED; find(); apply(who); clear() }
+    :: alive[1] && session == 2 && state[1] == S_STARTING && held[1] == 1 -> d_step {
+            who = 1; event = M_DENIED; find(); apply(who); clear() }
+    :: alive[0] && state[0] == S_SEVERED && held[session] == 0 -> d_step { held[session] = 1 }
+    :: alive[0] && state[0] == S_SEVERED && held[session] == 1 -> d_step {
+            who = 0; event = M_REVOKED; find(); apply(who); clear() }
+    :: GONE(0, session) && held[session] == 2 -> d_step { who = 0; event = M_FAIL; find(); apply(who); clear() }
+#else
     :: GONE(0, session) -> d_step { who = 0; event = M_FAIL; find(); apply(who); clear() }
+#endif
     :: GONE(session, 0) -> d_step { who = session; event = M_FAIL; find(); apply(who); clear() }
 
     /* the enemy keeps a record (so it may be lost), or a copy of it */

@@ -6,7 +6,7 @@
 #include "protocol/protocol.h"
 #include "protocol/text.h"
 
-enum { PREPARE_SIZE = 104, START_SIZE = 80, STARTED_SIZE = 40, RESUMED_SIZE = 16, MODE_MAX = 3 };
+enum { PREPARE_SIZE = 160, START_SIZE = 80, STARTED_SIZE = 40, RESUMED_SIZE = 16, MODE_MAX = 3 };
 
 _Static_assert(PREPARE_SIZE + DESCRIPTION_MAX_bytes <= RECORD_BODY_MAX, "a description fits");
 
@@ -28,6 +28,9 @@ size_t encode_prepare(uint8_t *body, const struct message_prepare *m, const uint
     wire_put_u32(&w, m->fd_base_needed);
     wire_put_u32(&w, m->description_length);
     wire_put_bytes(&w, name, sizeof name);
+    wire_put_bytes(&w, m->enclave, sizeof m->enclave);
+    wire_put_u64(&w, m->generation);
+    wire_put_bytes(&w, m->registry, sizeof m->registry);
     wire_put_bytes(&w, description, m->description_length);
     return w.at;
 }
@@ -49,7 +52,8 @@ static int check_prepare(const struct message_prepare *m, size_t description_roo
     if (m->description_length > DESCRIPTION_MAX_bytes || m->description_length != description_room)
         return PROTOCOL_LENGTH;
     if (m->memory_bytes > ELRANGE_END || m->xsave_size > XSAVE_SIZE_MAX_bytes ||
-        m->mode > MODE_MAX || m->fd_base_needed > FD_BASE_MAX || !name_valid(m->name))
+        m->mode > MODE_MAX || m->fd_base_needed > FD_BASE_MAX || m->generation == 0 ||
+        !name_valid(m->name))
         return PROTOCOL_FIELD;
     return PROTOCOL_OK;
 }
@@ -70,6 +74,9 @@ int decode_prepare(const uint8_t *body, size_t length, struct message_prepare *o
     out->fd_base_needed = wire_take_u32(&w);
     out->description_length = wire_take_u32(&w);
     wire_take_bytes(&w, out->name, sizeof out->name);
+    wire_take_bytes(&w, out->enclave, sizeof out->enclave);
+    out->generation = wire_take_u64(&w);
+    wire_take_bytes(&w, out->registry, sizeof out->registry);
     int error = check_prepare(out, wire_left(&w));
     if (error)
         memset(out, 0, sizeof *out);

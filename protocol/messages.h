@@ -45,6 +45,7 @@ enum {
     RULES_MAX = 64, /* of a verdict */
     RULE_TEXT_MAX_bytes = 255,
     RULES_MAX_bytes = RULES_MAX * (4 + 3 * RULE_TEXT_MAX_bytes),
+    ENCLAVE_ID_bytes = 16,
     HANDSHAKE_TIMEOUT_ms = 10000,
     RESUME_HELLO_bytes = 56,
     RECEIPT_BODY_bytes = 704,
@@ -83,7 +84,7 @@ struct message_area { /* LAYOUT; 32 bytes on the wire; kind and flags are the ru
     uint32_t flags, reserved; /* reserved: 0 */
 };
 
-struct message_prepare { /* fields in this order, name last; 104 bytes, then the description */
+struct message_prepare { /* fields in this order; 160 bytes, then the description */
     uint64_t session;
     uint64_t memory_bytes;
     uint64_t xfeatures; /* XCR0 of the source: the destination must have all of them */
@@ -92,6 +93,9 @@ struct message_prepare { /* fields in this order, name last; 104 bytes, then the
     uint32_t fd_base_needed;     /* highest descriptor number in use, plus one */
     uint32_t description_length; /* follows */
     char name[64];               /* terminated, printable; the rest is zero */
+    uint8_t enclave[ENCLAVE_ID_bytes];
+    uint64_t generation;  /* of the start that this move leads to: 1 or more */
+    uint8_t registry[32]; /* SHA-256 of the key of the registry of starts; zero: none */
 };
 
 struct message_start {     /* fields in this order; 80 bytes */

@@ -238,6 +238,11 @@ int session_receive_urgent_pages(struct session *s);
 /* The channel broke, time ran out or somebody cancelled: nothing more is received over it, and
  * nothing but ABORT is sent.  Look at may_run afterwards. */
 void session_fail(struct session *s);
+/* What the registry of starts has said (claim.h): the destination's claim is not granted, and it
+ * will never start; the source's is, and it takes the program back.  False: no row, nothing done.
+ */
+bool session_denied(struct session *s);
+bool session_revoked(struct session *s);
 /* START passed, and no ABORT of a destination that did not get it: at the source the program must
  * not run, at the destination it does. */
 bool session_committed(const struct session *s);

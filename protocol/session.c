@@ -7,9 +7,11 @@
 #include "protocol/protocol.h"
 
 enum {
-    /* Events are message types, and two more. */
+    /* Events are message types, and these. */
     MESSAGE_URGENT_PAGES = MESSAGE_COUNT,
     MESSAGE_FAIL,
+    MESSAGE_DENIED,
+    MESSAGE_REVOKED,
 
     OF_SOURCE = 1 << ROLE_SOURCE,
     OF_DESTINATION = 1 << ROLE_DESTINATION,
@@ -110,6 +112,24 @@ void session_fail(struct session *s)
     const struct transition *found = find_transition(s, MESSAGE_FAIL);
     if (found)
         take_row(s, found);
+}
+
+static bool registry_says(struct session *s, uint8_t event)
+{
+    const struct transition *found = s->poisoned ? NULL : find_transition(s, event);
+    if (found)
+        take_row(s, found);
+    return found;
+}
+
+bool session_denied(struct session *s)
+{
+    return registry_says(s, MESSAGE_DENIED);
+}
+
+bool session_revoked(struct session *s)
+{
+    return registry_says(s, MESSAGE_REVOKED);
 }
 
 bool session_committed(const struct session *s)

@@ -6,7 +6,7 @@ find_package(Threads REQUIRED)
 add_executable(fake-host
   ${CMAKE_SOURCE_DIR}/tests/fakes/fake_enclave.c ${CMAKE_SOURCE_DIR}/host/control.c
   ${CMAKE_SOURCE_DIR}/host/main.c ${CMAKE_SOURCE_DIR}/host/line.c ${CMAKE_SOURCE_DIR}/host/report.c
-  ${CMAKE_SOURCE_DIR}/host/service.c ${CMAKE_SOURCE_DIR}/host/terminal.c ${CMAKE_SOURCE_DIR}/host/service_call.c ${CMAKE_SOURCE_DIR}/host/service_text.c)
+  ${CMAKE_SOURCE_DIR}/host/service.c ${CMAKE_SOURCE_DIR}/host/registry.c ${CMAKE_SOURCE_DIR}/host/terminal.c ${CMAKE_SOURCE_DIR}/host/service_call.c ${CMAKE_SOURCE_DIR}/host/service_text.c)
 pkg_check_modules(MNL REQUIRED IMPORTED_TARGET libmnl)
 target_link_libraries(fake-host PRIVATE optmig_host_flags PkgConfig::JANSSON PkgConfig::MNL Threads::Threads)
 set_target_properties(fake-host PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)

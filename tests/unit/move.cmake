@@ -13,7 +13,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
   target_compile_options(move-string PRIVATE -fno-tree-loop-distribute-patterns)
 endif()
 
-set(OPTMIG_MOVE_PARTS attestation audit cards card_scan cpu_features guard hooks local lock log mm mm_layout move_in move_out move_role pager
+set(OPTMIG_MOVE_PARTS attestation audit cards card_scan claims cpu_features guard hooks local lock log mm mm_layout move_in move_out move_role pager
   page pageset place platform/sim random receipt safepoint sealed shared_files source text
   tracker)
 list(TRANSFORM OPTMIG_MOVE_PARTS PREPEND ${CMAKE_SOURCE_DIR}/enclave/)

@@ -56,6 +56,7 @@ static const struct host_calls g_calls = {
 #define host_relay_end NULL
 #define host_relay_connect NULL
 #define host_relay_greet NULL
+#define host_registry NULL /* no policy names one */
 #include "boundary/calls.def"
 #undef host_syscall
 #undef host_service
@@ -65,6 +66,7 @@ static const struct host_calls g_calls = {
 #undef host_relay_end
 #undef host_relay_connect
 #undef host_relay_greet
+#undef host_registry
 };
 #undef OCALL
 #undef ECALL

@@ -1,5 +1,5 @@
 # Unit tests of protocol/.
-foreach(name test_protocol test_resume test_receipt test_bodies test_session test_aead test_record_portable)
+foreach(name test_protocol test_resume test_receipt test_bodies test_session test_claim test_aead test_record_portable)
   add_executable(${name} ${CMAKE_CURRENT_SOURCE_DIR}/unit/${name}.c)
   target_link_libraries(${name} PRIVATE optmig-protocol optmig_crypto cmocka)
   add_test(NAME ${name} COMMAND ${name})

@@ -334,7 +334,7 @@ def emit_bodies():
     emit(
         "prepare",
         struct.pack("<QQQIIII", SESSION, 5 << 30, 0xE7, 2696, 0, 21, len(description))
-        + b"kv".ljust(64, b"\0") + description,
+        + b"kv".ljust(64, b"\0") + bytes(range(16)) + struct.pack("<Q", 3) + bytes(range(32)) + description,
     )
     emit(
         "start",

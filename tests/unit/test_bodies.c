@@ -348,6 +348,10 @@ static const struct message_prepare g_honest = {
     .fd_base_needed = 21,
     .description_length = 15,
     .name = "kv",
+    .enclave = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15},
+    .generation = 3,
+    .registry = {0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15,
+                 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31},
 };
 
 static void test_prepare(void **unused)
@@ -359,11 +363,11 @@ static void test_prepare(void **unused)
     check_lengths(prepare, vector_prepare, sizeof vector_prepare);
     assert_int_equal(prepare(vector_prepare, sizeof vector_prepare), 0);
     assert_memory_equal(&g_prepare, &g_honest, sizeof g_honest);
-    assert_ptr_equal(g_description, &vector_prepare[104]);
+    assert_ptr_equal(g_description, &vector_prepare[160]);
     struct message_prepare bare = g_honest;
     bare.description_length = 0;
-    assert_int_equal(encode_prepare(g_body, &bare, NULL), 104);
-    assert_int_equal(prepare(g_body, 104), 0);
+    assert_int_equal(encode_prepare(g_body, &bare, NULL), 160);
+    assert_int_equal(prepare(g_body, 160), 0);
     bare.description_length = DESCRIPTION_MAX_bytes + 1;
     assert_int_equal(encode_prepare(g_body, &bare, description), 0);
 }
@@ -383,6 +387,7 @@ static void test_prepare_refused(void **unused)
     assert_int_equal(WITH(prepare, vector_prepare, 40, 1, 0x1b), PROTOCOL_FIELD); /* escape */
     assert_int_equal(WITH(prepare, vector_prepare, 40, 1, 0xff), PROTOCOL_FIELD);
     assert_int_equal(WITH(prepare, vector_prepare, 60, 1, 'x'), PROTOCOL_FIELD); /* after the end */
+    assert_int_equal(WITH(prepare, vector_prepare, 120, 8, 0), PROTOCOL_FIELD);  /* generation */
 }
 
 /* A name of our own that cannot be sent as it is, is made so that the peer takes it. */
@@ -392,15 +397,15 @@ static void test_prepare_name(void **unused)
     struct message_prepare m = g_honest;
     m.description_length = 0;
     memcpy(m.name, "a\nb\x1b[31m", 9);
-    assert_int_equal(encode_prepare(g_body, &m, NULL), 104);
-    assert_int_equal(prepare(g_body, 104), 0);
+    assert_int_equal(encode_prepare(g_body, &m, NULL), 160);
+    assert_int_equal(prepare(g_body, 160), 0);
     assert_string_equal(g_prepare.name, "a?b?[31m");
     memset(m.name, 'n', sizeof m.name);
-    assert_int_equal(encode_prepare(g_body, &m, NULL), 104);
-    assert_int_equal(prepare(g_body, 104), 0);
+    assert_int_equal(encode_prepare(g_body, &m, NULL), 160);
+    assert_int_equal(prepare(g_body, 160), 0);
     assert_int_equal(strlen(g_prepare.name), 63);
     memset(&g_body[40], 'n', 64);
-    assert_int_equal(prepare(g_body, 104), PROTOCOL_FIELD); /* not terminated */
+    assert_int_equal(prepare(g_body, 160), PROTOCOL_FIELD); /* not terminated */
 }
 
 static void test_start(void **unused)

@@ -6,7 +6,13 @@
  */
 #include "tests/unit/protocol_fixture.h"
 
-enum { MESSAGE_URGENT_PAGES = MESSAGE_COUNT, EVENT_COUNT, MESSAGE_FAIL = EVENT_COUNT };
+enum {
+    MESSAGE_URGENT_PAGES = MESSAGE_COUNT,
+    EVENT_COUNT,
+    MESSAGE_FAIL = EVENT_COUNT,
+    MESSAGE_DENIED,
+    MESSAGE_REVOKED
+};
 enum { ACTION_NONE, ACTION_COMMIT, ACTION_KEEP, ACTION_TAKE_BACK, ACTION_ASK, ACTION_ANSWER };
 
 struct row {
@@ -244,7 +250,7 @@ static void test_commit_is_final(void **unused)
         /* Nothing leads back over START: neither to a state in which the source runs, nor to ENDED.
          */
         /* ... but by the word of a destination that has not got START. */
-        bool word = row->action == ACTION_TAKE_BACK;
+        bool word = row->action == ACTION_TAKE_BACK, denied = row->event == MESSAGE_DENIED;
         bool withdraws = row->next == SESSION_WITHDRAWN;
         if (!before_start(row->state) && row->state != SESSION_FAILED)
             assert_true(word || !(before_start(row->next) || ends));
@@ -254,16 +260,17 @@ static void test_commit_is_final(void **unused)
         /* A destination that has said that it is restored and gets no START never starts, and
          * never forgets that: nothing leads out of WITHDRAWN. */
         if (withdraws)
-            assert_true(!row->source &&
-                        (row->state == SESSION_RESTORED || row->state == SESSION_WITHDRAWN));
+            assert_true(!row->source && (row->state == SESSION_RESTORED ||
+                                         row->state == SESSION_WITHDRAWN || denied));
         if (row->state == SESSION_WITHDRAWN)
             assert_true(withdraws);
         assert_true(row->state != SESSION_ENDED && row->state != SESSION_LOST);
         assert_int_equal(row->action == ACTION_COMMIT, row->event == MESSAGE_START);
         if (row->action == ACTION_KEEP)
-            assert_true((ends || withdraws) && before_start(row->state));
-        assert_int_equal(word, !row->destination && row->event == MESSAGE_ABORT &&
-                                   !before_start(row->state));
+            assert_true((ends || withdraws) && (before_start(row->state) || denied));
+        /* ... or of the registry of starts. */
+        assert_int_equal(word, !row->destination && !before_start(row->state) &&
+                                   (row->event == MESSAGE_ABORT || row->event == MESSAGE_REVOKED));
         /* Only the states after START have another channel, and it begins with the same words. */
         assert_int_equal(row->event == MESSAGE_RESUME,
                          (row->state == SESSION_SEVERED && row->next == SESSION_RESUMING) ||
@@ -306,6 +313,28 @@ static void test_fail(void **unused)
                 assert_true(session_send(&s, MESSAGE_START) < 0 &&
                             session_receive(&s, MESSAGE_START) < 0);
             }
+        }
+}
+
+/* The registry's words: each has one state, of one side, and does nothing anywhere else. */
+static void test_registry(void **unused)
+{
+    (void)unused;
+    for (int role = ROLE_SOURCE; role <= ROLE_DESTINATION; role++)
+        for (int state = 0; state < SESSION_STATE_COUNT; state++) {
+            bool denies = role == ROLE_DESTINATION && state == SESSION_STARTING;
+            bool revokes = role == ROLE_SOURCE && state == SESSION_SEVERED;
+            struct session s = session_in(role, (enum session_state)state), before = s;
+            assert_int_equal(session_denied(&s), denies);
+            assert_int_equal(s.state, denies ? SESSION_WITHDRAWN : before.state);
+            s = before;
+            s.may_run = false;
+            assert_int_equal(session_revoked(&s), revokes);
+            assert_int_equal(s.state, revokes ? SESSION_FAILED : before.state);
+            assert_int_equal(s.may_run, revokes);
+            s = before;
+            s.poisoned = true;
+            assert_false(session_denied(&s) || session_revoked(&s));
         }
 }
 
@@ -660,17 +689,12 @@ static void test_in_flight(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_every_pair),
-        cmocka_unit_test(test_unknown_types),
-        cmocka_unit_test(test_message_table),
-        cmocka_unit_test(test_answers_need_a_request),
-        cmocka_unit_test(test_commit_is_final),
-        cmocka_unit_test(test_fail),
-        cmocka_unit_test(test_evidence_first),
-        cmocka_unit_test(test_phases),
-        cmocka_unit_test(test_anywhere_before_start),
-        cmocka_unit_test(test_modes),
-        cmocka_unit_test(test_in_flight),
+        cmocka_unit_test(test_every_pair),      cmocka_unit_test(test_unknown_types),
+        cmocka_unit_test(test_message_table),   cmocka_unit_test(test_answers_need_a_request),
+        cmocka_unit_test(test_commit_is_final), cmocka_unit_test(test_fail),
+        cmocka_unit_test(test_registry),        cmocka_unit_test(test_evidence_first),
+        cmocka_unit_test(test_phases),          cmocka_unit_test(test_anywhere_before_start),
+        cmocka_unit_test(test_modes),           cmocka_unit_test(test_in_flight),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
