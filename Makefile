@@ -4,7 +4,7 @@
 BUILD ?= build
 JOBS ?= $(shell nproc)
 
-.PHONY: all build setup demo check check-long bench bench-barrier format clean
+.PHONY: all build setup demo check check-long fuzz bench bench-barrier format clean
 all: build
 
 setup:
@@ -25,6 +25,10 @@ check: build ## all tests; under 15 minutes
 
 check-long: build
 	@tests/run --long $(BUILD)
+
+FUZZ_SECONDS ?= 600
+fuzz: build ## each fuzzer for FUZZ_SECONDS
+	@tests/fuzz/run $(FUZZ_SECONDS) $(BUILD)
 
 bench: build ## figures, as JSON and a table, in bench-out/
 	@bench/run $(BUILD)
