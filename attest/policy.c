@@ -124,7 +124,7 @@ static bool list_fits(enum field_kind kind, const struct value *v)
 
 static bool field_fits(enum field_kind kind, const struct value *v)
 {
-    uint8_t point[65];
+    uint8_t point[POLICY_POINT_bytes];
     uint64_t number;
     bool yes;
     switch (kind) {
@@ -296,11 +296,11 @@ bool policy_names_platform(const struct policy *policy, const char *platform)
     return policy_lists_text(&list, span_text(platform));
 }
 
-bool policy_registry(const struct policy *policy, uint8_t key[65])
+bool policy_registry(const struct policy *policy, uint8_t key[POLICY_POINT_bytes])
 {
     struct value section = value_member(&policy->root, "registry");
     struct value point = value_member(&section, "key");
-    return value_hex(&point, key, 65);
+    return value_hex(&point, key, POLICY_POINT_bytes);
 }
 
 struct value policy_section(const struct policy *policy, const char *platform)

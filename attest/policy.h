@@ -12,7 +12,7 @@
 #include "attest/value.h"
 #include "attest/verdict.h"
 
-enum { POLICY_FORMAT = 1, POLICY_KEY_MAX_bytes = 256 };
+enum { POLICY_FORMAT = 1, POLICY_KEY_MAX_bytes = 256, POLICY_POINT_bytes = 65 };
 
 struct policy { /* points into the text */
     struct value root;
@@ -32,7 +32,7 @@ const char *policy_parse(struct span text, struct policy *out);
 /* The names of the platforms: "sim", "snp", "tdx", "sgx". */
 bool policy_names_platform(const struct policy *policy, const char *platform);
 /* The key of the registry of starts: false if the policy names none. */
-bool policy_registry(const struct policy *policy, uint8_t key[65]);
+bool policy_registry(const struct policy *policy, uint8_t key[POLICY_POINT_bytes]);
 /* A platform's section. */
 struct value policy_section(const struct policy *policy, const char *platform);
 /* List is an array of hexadecimal texts; one of them is bytes. */

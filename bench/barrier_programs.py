@@ -97,16 +97,19 @@ class Packaged(Program):
 
     def build(self):
         """What is built without the pass is kept."""
-        os.makedirs(self.directory, exist_ok=True)
-        shutil.rmtree(self.path("tree-marked"), ignore_errors=True)
-        if os.path.exists(self.stats):
-            os.remove(self.stats)
         if not os.path.exists(self.path("plain")):
             shutil.rmtree(self.path("tree-plain"), ignore_errors=True)
             self.compile("plain")
+        self.build_marked()
+
+    def build_marked(self):
+        shutil.rmtree(self.path("tree-marked"), ignore_errors=True)
+        if os.path.exists(self.stats):
+            os.remove(self.stats)
         self.compile("marked")
 
     def compile(self, variant):
+        os.makedirs(self.directory, exist_ok=True)
         tree = self.path("tree-" + variant)
         shutil.copytree(self.fetch(), tree, symlinks=True)
         self.make(variant, tree)
@@ -198,10 +201,13 @@ class Redis(Packaged):
         raise Broken("redis-server does not listen (process %d)" % server.pid)
 
 
+PACKAGED = {"deflate": Deflate, "lua": Lua, "sqlite": Sqlite, "redis": Redis}
+
+
 def programs(build):
     home = os.path.join(build, "optmig-cc")
     for variant in ("musl", "musl-plain"):
         if not os.path.exists(os.path.join(home, variant, "lib", "libc.a")):
             raise Broken("there is no %s; make it: cmake --build %s --target optmig-%s" % (variant, build, variant))
     own = [Program(name, home) for name in OWN]
-    return own + [Deflate("deflate", home), Lua("lua", home), Sqlite("sqlite", home), Redis("redis", home)]
+    return own + [kind(name, home) for name, kind in PACKAGED.items()]

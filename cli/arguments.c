@@ -41,6 +41,12 @@ static unsigned distance(const char *a, const char *b)
     return best[rows][columns];
 }
 
+void arguments_put(char **arguments, size_t *count, const char *option, const char *value)
+{
+    arguments[(*count)++] = (char *)option;
+    arguments[(*count)++] = (char *)value;
+}
+
 const char *arguments_nearest(const char *typed, const char *(*name)(const void *, size_t),
                               const void *names)
 {

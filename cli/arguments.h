@@ -11,6 +11,9 @@
 int arguments_next(const char *program, int argc, char **argv, const char *shorts,
                    const struct option *options);
 
+/* Appends an option with its value to the arguments of another program, which only reads them. */
+void arguments_put(char **arguments, size_t *count, const char *option, const char *value);
+
 /* Which name was meant: the nearest to what was typed, or NULL if none is near.  name gives one
  * name for each index from 0, then NULL. */
 const char *arguments_nearest(const char *typed, const char *(*name)(const void *, size_t),

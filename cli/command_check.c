@@ -8,6 +8,7 @@
 #include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/units.h"
+#include "host/address.h"
 #include "host/report.h"
 
 static const struct option g_options[] = {
@@ -24,7 +25,7 @@ static void apply(json_t *request, int option)
 
     switch (option) {
     case 't':
-        if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
+        if (!address_split(optarg, host, sizeof(host), port, sizeof(port)))
             client_usage("check", "--to %s: an address and a port, as in 127.0.0.1:7702", optarg);
         json_object_set_new(request, "to", json_string(optarg));
         break;

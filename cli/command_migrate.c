@@ -16,6 +16,7 @@
 #include "cli/arguments.h"
 #include "cli/client.h"
 #include "cli/units.h"
+#include "host/address.h"
 #include "host/report.h"
 
 enum { TEXT_bytes = 32, SOURCE_GRACE_ms = 10000, SOURCE_POLL_ms = 20 };
@@ -66,7 +67,7 @@ static void apply(struct migrate_options *migrate, int option)
 
     switch (option) {
     case 't':
-        if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
+        if (!address_split(optarg, host, sizeof(host), port, sizeof(port)))
             client_usage("migrate", "--to %s: an address and a port, as in 127.0.0.1:7702", optarg);
         migrate->to = optarg;
         break;

@@ -44,8 +44,8 @@ int command_recover(struct common_options *common, int argc, char **argv)
 {
     struct client client;
     char reason[512];
-    json_t *answer;
-    int option, error, status;
+    json_t *answer = NULL;
+    int option, error, status = EXIT_FAILED;
 
     while ((option = arguments_next("optmig recover", argc, argv, ":", g_options)) != -1)
         (void)client_common_option(common, "recover", option);
@@ -56,16 +56,14 @@ int command_recover(struct common_options *common, int argc, char **argv)
         return EXIT_REFUSED;
     }
     client_send(&client, json_pack("{s:s, s:s}", "request", "recover", "name", argv[optind]));
-    while (
-        ((answer = client_receive(&client, &error)) != NULL && json_object_get(answer, "event")) ||
-        (!answer && error == -EINTR))
+    do {
         json_decref(answer);
+        answer = client_receive(&client, &error);
+    } while (answer ? json_object_get(answer, "event") != NULL : error == -EINTR);
     if (answer)
         status = tell(common, answer);
     else
         fprintf(stderr, "optmig recover: the daemon ended\n");
-    if (!answer)
-        status = EXIT_FAILED;
     json_decref(answer);
     client_close(&client);
     return status;

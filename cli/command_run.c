@@ -312,13 +312,6 @@ static char *service_argument(const struct om_service *service)
     return argument;
 }
 
-/* An option with its value. */
-static void add_option(char **arguments, size_t *count, const char *option, const char *value)
-{
-    arguments[(*count)++] = (char *)option;
-    arguments[(*count)++] = (char *)value;
-}
-
 static _Noreturn void become_host(const struct run_options *run,
                                   const struct common_options *common, const char *host_program,
                                   int control_fd, const char *name, const json_t *reply)
@@ -336,40 +329,36 @@ static _Noreturn void become_host(const struct run_options *run,
     if (!argv)
         abort();
     argv[count++] = (char *)"optmig-host";
-    argv[count++] = (char *)"--name";
-    argv[count++] = (char *)name;
+    arguments_put(argv, &count, "--name", name);
     if (control_fd >= 0) {
         fcntl(control_fd, F_SETFD, 0); /* The one descriptor that exec must keep. */
         snprintf(control, sizeof(control), "%d", control_fd);
-        argv[count++] = (char *)"--control-fd";
-        argv[count++] = control;
+        arguments_put(argv, &count, "--control-fd", control);
     }
     if (key)
-        add_option(argv, &count, "--key", key);
+        arguments_put(argv, &count, "--key", key);
     if (receipts)
-        add_option(argv, &count, "--receipts", receipts);
+        arguments_put(argv, &count, "--receipts", receipts);
     if (*bundle)
-        add_option(argv, &count, "--bundle", bundle);
+        arguments_put(argv, &count, "--bundle", bundle);
     if (*tsm)
-        add_option(argv, &count, "--tsm", tsm);
+        arguments_put(argv, &count, "--tsm", tsm);
     if (*registry)
-        add_option(argv, &count, "--registry", registry);
+        arguments_put(argv, &count, "--registry", registry);
     if (run->tracker)
-        add_option(argv, &count, "--tracker", run->tracker);
+        arguments_put(argv, &count, "--tracker", run->tracker);
     if (run->audit)
         argv[count++] = (char *)"--audit";
     if (run->slow_calls)
         argv[count++] = (char *)"--slow-calls";
     if (run->log_level)
-        add_option(argv, &count, "--log-level", run->log_level);
+        arguments_put(argv, &count, "--log-level", run->log_level);
     if (common->quiet)
         argv[count++] = (char *)"--quiet";
     for (uint32_t i = 0; i < run->service_count; i++) {
-        argv[count++] = (char *)"--service";
-        argv[count++] = service_argument(&run->services[i]);
+        arguments_put(argv, &count, "--service", service_argument(&run->services[i]));
     }
-    argv[count++] = (char *)"--program";
-    argv[count++] = (char *)run->path;
+    arguments_put(argv, &count, "--program", run->path);
     argv[count++] = (char *)"--";
     memcpy(argv + count, run->argv, program_count * sizeof(*argv));
     execv(host_program, argv);

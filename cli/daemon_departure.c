@@ -25,6 +25,7 @@
 
 #include "cli/daemon.h"
 #include "cli/units.h"
+#include "host/address.h"
 #include "host/report.h"
 
 enum { BUFFER_bytes = 4 << 20, KEEPALIVE_s = 10, KEEPALIVE_COUNT = 3 };
@@ -287,16 +288,23 @@ bool departure_resume(struct enclave *enclave)
     return true;
 }
 
+static void stop_resuming(struct departure *departure)
+{
+    if (!departure->resuming)
+        return;
+    timer_stop(&departure->timer);
+    close_streams(departure);
+    departure->resuming = false;
+    departure->stage = STAGE_HANDED;
+}
+
 bool departure_recover(struct enclave *enclave)
 {
     struct departure *departure = enclave->departure;
 
     if (!departure || !departure->resuming || !enclave->link)
         return false;
-    timer_stop(&departure->timer);
-    close_streams(departure);
-    departure->resuming = false;
-    departure->stage = STAGE_HANDED;
+    stop_resuming(departure);
     departure->recovering = true;
     conn_send(enclave->link, json_pack("{s:s}", "order", "recover"));
     return true;
@@ -305,10 +313,7 @@ bool departure_recover(struct enclave *enclave)
 /* The destination's daemon says that nobody waits there: the host process draws its conclusion. */
 static void nobody_waits(struct departure *departure)
 {
-    timer_stop(&departure->timer);
-    close_streams(departure);
-    departure->resuming = false;
-    departure->stage = STAGE_HANDED;
+    stop_resuming(departure);
     if (departure->enclave->link)
         conn_send(departure->enclave->link, json_pack("{s:s}", "order", "gone"));
 }
@@ -391,16 +396,6 @@ static void ask_destination(struct departure *departure)
     departure->query =
         query_begin(departure->enclave->daemon, &departure->addresses[departure->address],
                     departure->lengths[departure->address], &hello, on_query_answer, departure);
-}
-
-static void stop_resuming(struct departure *departure)
-{
-    if (!departure->resuming)
-        return;
-    timer_stop(&departure->timer);
-    close_streams(departure);
-    departure->resuming = false;
-    departure->stage = STAGE_HANDED;
 }
 
 void departure_done(struct enclave *enclave, json_t *report)
@@ -684,7 +679,7 @@ static void resolve_address(struct departure *departure)
         abort();
     resolve->departure = departure;
     departure->resolve = resolve;
-    units_split_address(departure->to, host, sizeof(host), port, sizeof(port));
+    address_split(departure->to, host, sizeof(host), port, sizeof(port));
     error = uv_getaddrinfo(&departure->enclave->daemon->loop, &resolve->request, on_resolved, host,
                            port, &hints);
     if (!error)

@@ -15,6 +15,7 @@
 
 #include "cli/daemon.h"
 #include "cli/units.h"
+#include "host/address.h"
 #include "host/report.h"
 #include "host/service.h"
 
@@ -740,8 +741,7 @@ static bool check_move(struct requester *requester, const json_t *request)
     else if (connections_parse(connections) < 0)
         refuse_move(requester, request, NULL, "connections \"%s\": move, proxy, reset",
                     connections);
-    else if (!units_split_address(line_text(request, "to", ""), host, sizeof(host), port,
-                                  sizeof(port)))
+    else if (!address_split(line_text(request, "to", ""), host, sizeof(host), port, sizeof(port)))
         refuse_move(requester, request, NULL, "to must be ADDR:PORT");
     else if (requester->daemon->stopping)
         refuse_move(requester, request, NULL, "this daemon is about to end");

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/arguments.h"
 #include "cli/daemon.h"
 #include "host/report.h"
 
@@ -58,13 +59,6 @@ static int open_log(struct enclave *enclave, bool anew)
     return open(enclave->log_path, flags, 0600);
 }
 
-/* An option with its value. */
-static void add_option(char **arguments, size_t *count, const char *option, const char *value)
-{
-    arguments[(*count)++] = (char *)option;
-    arguments[(*count)++] = (char *)value;
-}
-
 static char **make_arguments(const struct enclave *enclave, const struct spawn *spawn,
                              char umask_text[16])
 {
@@ -78,23 +72,19 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
     if (!args)
         abort();
     args[count++] = (char *)"optmig-host";
-    args[count++] = (char *)"--name";
-    args[count++] = (char *)enclave->name;
-    args[count++] = (char *)"--control-fd";
-    args[count++] = (char *)"3";
-    args[count++] = (char *)"--key";
-    args[count++] = (char *)daemon->key_path;
-    args[count++] = (char *)"--receipts";
-    args[count++] = (char *)daemon->receipt_dir;
+    arguments_put(args, &count, "--name", enclave->name);
+    arguments_put(args, &count, "--control-fd", "3");
+    arguments_put(args, &count, "--key", daemon->key_path);
+    arguments_put(args, &count, "--receipts", daemon->receipt_dir);
     if (daemon->options.policy)
-        add_option(args, &count, "--bundle", daemon->bundle_path);
+        arguments_put(args, &count, "--bundle", daemon->bundle_path);
     if (daemon->options.tsm)
-        add_option(args, &count, "--tsm", daemon->options.tsm);
+        arguments_put(args, &count, "--tsm", daemon->options.tsm);
     if (daemon->options.registry)
-        add_option(args, &count, "--registry", daemon->options.registry);
-    args[count++] = (char *)"--log-level";
-    args[count++] =
-        (char *)(spawn->log_level ? spawn->log_level : log_level_name(daemon->options.log_level));
+        arguments_put(args, &count, "--registry", daemon->options.registry);
+    arguments_put(
+        args, &count, "--log-level",
+        (spawn->log_level ? spawn->log_level : log_level_name(daemon->options.log_level)));
     args[count++] = (char *)"--logged";
     if (enclave->wants_terminal)
         args[count++] = (char *)"--terminal";
@@ -102,27 +92,24 @@ static char **make_arguments(const struct enclave *enclave, const struct spawn *
         args[count++] = (char *)"--quiet";
     if (spawn->umask >= 0) {
         snprintf(umask_text, 16, "%o", (unsigned)spawn->umask & 0777);
-        args[count++] = (char *)"--umask";
-        args[count++] = umask_text;
+        arguments_put(args, &count, "--umask", umask_text);
     }
     if (daemon->options.device && !spawn->path)
-        add_option(args, &count, "--device", daemon->options.device);
+        arguments_put(args, &count, "--device", daemon->options.device);
     for (size_t i = 0; spawn->services && spawn->services[i]; i++) {
-        args[count++] = (char *)"--service";
-        args[count++] = spawn->services[i];
+        arguments_put(args, &count, "--service", spawn->services[i]);
     }
     if (!spawn->path) {
         args[count++] = (char *)"--receive";
         return args;
     }
     if (enclave->tracker != OM_TRACKER_KERNEL)
-        add_option(args, &count, "--tracker", tracker_name((int)enclave->tracker));
+        arguments_put(args, &count, "--tracker", tracker_name((int)enclave->tracker));
     if (enclave->audit)
         args[count++] = (char *)"--audit";
     if (enclave->slow_calls)
         args[count++] = (char *)"--slow-calls";
-    args[count++] = (char *)"--program";
-    args[count++] = spawn->path;
+    arguments_put(args, &count, "--program", spawn->path);
     args[count++] = (char *)"--";
     memcpy(args + count, spawn->argv, program_count * sizeof(*args));
     return args;

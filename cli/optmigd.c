@@ -25,6 +25,7 @@
 #include "cli/daemon.h"
 #include "cli/locate.h"
 #include "cli/units.h"
+#include "host/address.h"
 #include "host/report.h"
 #include "host/tsm.h"
 
@@ -186,12 +187,12 @@ static void apply(struct daemon_options *options, int option)
         options->reconnect_ms = microseconds / 1000;
         break;
     case 'g':
-        if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
+        if (!address_split(optarg, host, sizeof(host), port, sizeof(port)))
             usage("--registry: an address and a port, as in 10.0.0.9:7700");
         options->registry = optarg;
         break;
     case 'l':
-        if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
+        if (!address_split(optarg, host, sizeof(host), port, sizeof(port)))
             usage("--listen: an address and a port, as in 127.0.0.1:7701");
         options->listen = optarg;
         break;
@@ -371,7 +372,7 @@ static void listen_tcp(struct daemon *daemon)
 
     if (!listen_at)
         return;
-    units_split_address(listen_at, host, sizeof(host), port, sizeof(port));
+    address_split(listen_at, host, sizeof(host), port, sizeof(port));
     error = getaddrinfo(host, port, &hints, &list);
     if (error)
         daemon_die("--listen %s: %s: %s; give an address of this host", listen_at, host,

@@ -67,31 +67,6 @@ bool units_parse_size(const char *text, uint64_t *out_bytes)
     return true;
 }
 
-bool units_split_address(const char *text, char *out_host, size_t host_size, char *out_port,
-                         size_t port_size)
-{
-    const char *colon = strrchr(text, ':');
-    const char *host = text;
-    size_t length;
-
-    if (!colon)
-        return false;
-    length = (size_t)(colon - text);
-    if (length >= 2 && host[0] == '[' && host[length - 1] == ']') {
-        host++;
-        length -= 2;
-    } else if (memchr(host, ':', length)) {
-        return false; /* An IPv6 address needs its brackets. */
-    }
-    if (!length || length >= host_size || !colon[1] || strlen(colon + 1) >= port_size ||
-        strspn(colon + 1, "0123456789") != strlen(colon + 1) || atol(colon + 1) > 65535)
-        return false;
-    memcpy(out_host, host, length);
-    out_host[length] = 0;
-    strcpy(out_port, colon + 1);
-    return true;
-}
-
 static bool name_character(char c)
 {
     return isalnum((unsigned char)c) || c == '.' || c == '_' || c == '-';

@@ -12,10 +12,6 @@
 bool units_parse_duration(const char *text, uint64_t *out_microseconds);
 /* "512MiB", "8G", "64k", "1000000": powers of 1024. */
 bool units_parse_size(const char *text, uint64_t *out_bytes);
-/* "127.0.0.1:7702", "[::1]:7702", "host:7702".  Both buffers are filled only if true is returned.
- */
-bool units_split_address(const char *text, char *out_host, size_t host_size, char *out_port,
-                         size_t port_size);
 /* A name of an enclave: 1 to 63 of A-Z a-z 0-9 . _ - and not first a dot or minus. */
 bool units_valid_name(const char *name);
 /* The nearest valid name to the last part of a path; never empty. */

@@ -290,11 +290,11 @@ void attestation_policy_digest(uint8_t out[32])
         memcpy(out, g_attestation.policy_digest, 32);
 }
 
-bool attestation_registry(uint8_t out_key[65], uint8_t out_digest[32])
+bool attestation_registry(uint8_t out_key[POLICY_POINT_bytes], uint8_t out_digest[32])
 {
     if (!g_attestation.obeys || !policy_registry(&g_attestation.work->policy, out_key))
         return false;
-    signature_sha256(span_of(out_key, 65), out_digest);
+    signature_sha256(span_of(out_key, POLICY_POINT_bytes), out_digest);
     return true;
 }
 

@@ -7,6 +7,7 @@
  */
 #pragma once
 
+#include "attest/policy.h"
 #include "enclave/runtime.h"
 #include "enclave/sealed.h"
 
@@ -29,7 +30,7 @@ const char *attestation_reason(void);
 /* After the move, in the same session.  SHA-256 of the policy that was obeyed; zero: none. */
 void attestation_policy_digest(uint8_t out[32]);
 /* The key of the registry of starts that the obeyed policy names, and its SHA-256.  False: none. */
-bool attestation_registry(uint8_t out_key[65], uint8_t out_digest[32]);
+bool attestation_registry(uint8_t out_key[POLICY_POINT_bytes], uint8_t out_digest[32]);
 /* Evidence of this side over these bytes; valid until the next is asked for.  0 or -errno. */
 long attestation_state(const uint8_t report_data[64], struct message_evidence *out);
 /* Would the peer's evidence over these bytes be accepted?  Tells nobody. */

@@ -7,10 +7,10 @@
 #include "enclave/attestation.h"
 #include "enclave/sealed.h"
 #include "enclave/tables.h"
-#include "protocol/claim.h"
 
 /* A registry that is moving its leader answers again after a second or two. */
 enum { CLAIM_TRIES = 3, TRIES_END_ms = 6000 };
+_Static_assert((int)REGISTRY_KEY_bytes == (int)POLICY_POINT_bytes, "a policy has the whole key");
 
 static struct {
     bool needed;
@@ -86,7 +86,7 @@ static enum claim_verdict ask(const struct claim *claim, char *words, size_t cap
     return verdict;
 }
 
-int claim_start(char *words, size_t capacity)
+enum claim_verdict claim_start(char *words, size_t capacity)
 {
     const struct handshake *handshake = sealed_handshake();
     uint64_t begin = g_host.now_ns(CLOCK_MONOTONIC);

@@ -7,7 +7,7 @@
 #pragma once
 
 #include "enclave/runtime.h"
-#include "protocol/protocol.h"
+#include "protocol/claim.h"
 
 struct claim_state {
     uint8_t enclave[ENCLAVE_ID_bytes]; /* random, from the first move on; zero: none yet */
@@ -21,6 +21,6 @@ const char *claim_accept(const struct message_prepare *prepare);
 
 /* Is a registry asked about the move at hand? */
 bool claim_needed(void);
-/* Claims the start for this side.  CLAIM_GRANTED (protocol/claim.h) also where none is asked, at
- * the destination.  Otherwise words says why. */
-int claim_start(char *words, size_t capacity);
+/* Claims the start for this side.  CLAIM_GRANTED also where none is asked, at the destination.
+ * Otherwise words says why. */
+enum claim_verdict claim_start(char *words, size_t capacity);

@@ -23,7 +23,6 @@
 #include "enclave/stop.h"
 #include "enclave/tables.h"
 #include "enclave/timers.h"
-#include "protocol/claim.h"
 
 /* The source gives a silent connection up before that; if it does not, nobody is there. */
 enum { SOURCE_STALL_ms = 90000 };

@@ -35,7 +35,6 @@
 #include "enclave/tables.h"
 #include "enclave/timers.h"
 #include "enclave/tracker.h"
-#include "protocol/claim.h"
 
 enum {
     HYBRID_ROUNDS_MAX = 5,
@@ -823,7 +822,7 @@ static long hear_where(void)
 static long take_back(long error)
 {
     char words[OM_REASON_MAX];
-    int verdict = claim_start(words, sizeof(words));
+    enum claim_verdict verdict = claim_start(words, sizeof(words));
 
     if (verdict == CLAIM_GRANTED && sealed_revoked()) {
         g_out.report.reason[0] = 0; /* That is the end of it, whatever broke before. */

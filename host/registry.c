@@ -15,6 +15,8 @@
 #include <sys/time.h>
 #include <unistd.h>
 
+#include "host/address.h"
+
 enum { REGISTRY_TIMEOUT_s = 2 };
 
 static const char *g_address;
@@ -48,17 +50,12 @@ static long connect_any(void)
 {
     const struct addrinfo hints = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *list = NULL;
-    const char *port = strrchr(g_address, ':');
-    size_t length = port ? (size_t)(port - g_address) : 0;
-    const size_t bracket = g_address[0] == '['; /* of an IPv6 address */
-    char host[256];
+    char host[256], port[8];
     long fd = -EHOSTUNREACH;
 
-    if (length <= 2 * bracket || length >= sizeof(host))
+    if (!address_split(g_address, host, sizeof(host), port, sizeof(port)))
         return -EINVAL;
-    memcpy(host, g_address + bracket, length - 2 * bracket);
-    host[length - 2 * bracket] = 0;
-    if (getaddrinfo(host, port + 1, &hints, &list))
+    if (getaddrinfo(host, port, &hints, &list))
         return -EHOSTUNREACH;
     for (const struct addrinfo *at = list; at && fd < 0; at = at->ai_next)
         fd = connect_one(at);

@@ -93,9 +93,9 @@ hidden mtype to_state, action;
 #define READS(who)                                                                                 \
     (alive[who] && attached[who] && state[who] != S_ENDED && state[who] != S_FAILED &&             \
      state[who] != S_LOST && !CLAIMING(who))
-#ifdef RECKLESS /* what is wrong: a destination that does not wait for the registry's word */
-#define CLAIMED(who) true
-#elif defined(REGISTRY) /* a destination claims its start before it runs anything */
+/* With a registry a destination claims its start before it runs anything.  RECKLESS: it does not, and
+ * that is wrong. */
+#if defined(REGISTRY) && !defined(RECKLESS)
 #define CLAIMED(who) (IS_SOURCE(who) || held[who] == 2)
 #else
 #define CLAIMED(who) true
@@ -364,6 +364,12 @@ inline begin_again() {
      IS_SOURCE(who) && OVER(session) && len(to_source) == 0 ||                                     \
      IS_DESTINATION(who) && OVER(0) && len(to_destination) == 0)
 
+#ifdef REGISTRY /* the source asks before it believes that */
+#define HOPELESS (held[session] == 2)
+#else
+#define HOPELESS true
+#endif
+
 init {
     byte who, counter, its_session, its_epoch;
     mtype event;
@@ -433,10 +439,8 @@ init {
     :: alive[0] && state[0] == S_SEVERED && held[session] == 0 -> d_step { held[session] = 1 }
     :: alive[0] && state[0] == S_SEVERED && held[session] == 1 -> d_step {
             who = 0; event = M_REVOKED; find(); apply(who); clear() }
-    :: GONE(0, session) && held[session] == 2 -> d_step { who = 0; event = M_FAIL; find(); apply(who); clear() }
-#else
-    :: GONE(0, session) -> d_step { who = 0; event = M_FAIL; find(); apply(who); clear() }
 #endif
+    :: GONE(0, session) && HOPELESS -> d_step { who = 0; event = M_FAIL; find(); apply(who); clear() }
     :: GONE(session, 0) -> d_step { who = session; event = M_FAIL; find(); apply(who); clear() }
 
     /* the enemy keeps a record (so it may be lost), or a copy of it */

@@ -20,7 +20,9 @@ struct aead_vaes {
     uint8_t hash_keys[48 * 16];
 };
 
-struct aead {
+/* The type may alias: record_stream gives it a place in bytes, so that protocol.h needs no library.
+ */
+struct __attribute__((may_alias)) aead {
     bool wide; /* aead_vaes.c's */
     union {
         struct aead_vaes vaes;

@@ -65,9 +65,27 @@ int decode_claim(const uint8_t *bytes, size_t length, struct claim *out)
     return decode(bytes, length, g_request, out);
 }
 
-size_t encode_holder(uint8_t out[CLAIM_BODY_bytes], const struct claim *holder)
+static void hash_of(const uint8_t body[CLAIM_BODY_bytes], uint8_t out[32])
 {
-    return encode(out, g_holds, holder);
+    br_sha256_context sha;
+
+    br_sha256_init(&sha);
+    br_sha256_update(&sha, body, CLAIM_BODY_bytes);
+    br_sha256_out(&sha, out);
+}
+
+int encode_holder(uint8_t out[CLAIM_ANSWER_bytes], const struct claim *holder,
+                  const uint8_t private_key[32])
+{
+    uint8_t scalar[32], hash[32];
+    br_ec_private_key key = {BR_EC_secp256r1, scalar, sizeof scalar};
+    size_t length = encode(out, g_holds, holder);
+
+    memcpy(scalar, private_key, sizeof scalar);
+    hash_of(out, hash);
+    length += br_ecdsa_i31_sign_raw(&br_ec_p256_m31, &br_sha256_vtable, hash, &key, &out[length]);
+    wipe(scalar, sizeof scalar);
+    return length == CLAIM_ANSWER_bytes ? PROTOCOL_OK : PROTOCOL_ARGUMENT;
 }
 
 size_t encode_sorry(uint8_t out[CLAIM_ANSWER_bytes], const char *text)
@@ -84,12 +102,9 @@ static bool signature_right(const uint8_t *answer, const uint8_t key[REGISTRY_KE
 {
     uint8_t point[REGISTRY_KEY_bytes], hash[32];
     br_ec_public_key public_key = {BR_EC_secp256r1, point, sizeof point};
-    br_sha256_context sha;
 
     memcpy(point, key, sizeof point);
-    br_sha256_init(&sha);
-    br_sha256_update(&sha, answer, CLAIM_BODY_bytes);
-    br_sha256_out(&sha, hash);
+    hash_of(answer, hash);
     return br_ecdsa_i31_vrfy_raw(&br_ec_p256_m31, hash, sizeof hash, &public_key,
                                  answer + CLAIM_BODY_bytes,
                                  CLAIM_ANSWER_bytes - CLAIM_BODY_bytes) == 1;

@@ -34,8 +34,10 @@ void claim_claimant(const struct handshake *handshake, uint8_t role, uint8_t out
 size_t encode_claim(uint8_t out[CLAIM_BODY_bytes], const struct claim *claim);
 /* 0 or a protocol_error; then *out is zero. */
 int decode_claim(const uint8_t *bytes, size_t length, struct claim *out);
-/* The part that is signed. */
-size_t encode_holder(uint8_t out[CLAIM_BODY_bytes], const struct claim *holder);
+/* The registrar's: who holds the start, signed.  0, or PROTOCOL_ARGUMENT: that is no private key.
+ */
+int encode_holder(uint8_t out[CLAIM_ANSWER_bytes], const struct claim *holder,
+                  const uint8_t private_key[32]);
 size_t encode_sorry(uint8_t out[CLAIM_ANSWER_bytes], const char *text);
 
 enum claim_verdict {

@@ -13,18 +13,13 @@
 /* 4 PiB of pages: far below what GCM allows under one key. */
 static const uint64_t g_records_per_key_max = 1ULL << 34;
 
-/* The type may alias: record_stream gives it a place in bytes, so that protocol.h needs no library.
- */
-struct __attribute__((may_alias)) record_cipher {
-    struct aead aead;
-};
-_Static_assert(sizeof(struct record_cipher) <= sizeof((struct record_stream *)0)->cipher,
+_Static_assert(sizeof(struct aead) <= sizeof((struct record_stream *)0)->cipher,
                "record_stream.cipher is too small");
-_Static_assert(_Alignof(struct record_cipher) <= 64, "record_stream.cipher is not aligned enough");
+_Static_assert(_Alignof(struct aead) <= 64, "record_stream.cipher is not aligned enough");
 
 static struct aead *aead_of(struct record_stream *s)
 {
-    return &((struct record_cipher *)(void *)s->cipher)->aead;
+    return (struct aead *)(void *)s->cipher;
 }
 
 void record_stream_init(struct record_stream *s, const struct session_keys *keys, uint8_t role,

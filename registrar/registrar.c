@@ -25,6 +25,7 @@
 
 #include "cli/arguments.h"
 #include "cli/units.h"
+#include "host/address.h"
 #include "protocol/claim.h"
 #include "registrar/etcd.h"
 
@@ -106,20 +107,6 @@ static void load_key(void)
     memcpy(g_registrar.point, buffer, REGISTRY_KEY_bytes);
 }
 
-static void sign(uint8_t answer[CLAIM_ANSWER_bytes])
-{
-    br_ec_private_key key = {BR_EC_secp256r1, g_registrar.key, KEY_SIZE};
-    br_sha256_context sha;
-    uint8_t hash[32];
-
-    br_sha256_init(&sha);
-    br_sha256_update(&sha, answer, CLAIM_BODY_bytes);
-    br_sha256_out(&sha, hash);
-    if (br_ecdsa_i31_sign_raw(&br_ec_p256_m31, &br_sha256_vtable, hash, &key,
-                              answer + CLAIM_BODY_bytes) != CLAIM_ANSWER_bytes - CLAIM_BODY_bytes)
-        die("signing", "it failed");
-}
-
 /* ---- a question ---- */
 
 /* The value: the holder, and for people the time and who asked. */
@@ -157,8 +144,8 @@ static void answer(const struct claim *claim, const char *peer, uint8_t out[CLAI
         return;
     }
     fprintf(stderr, "optmig-registrar: %s: %s\n", key, strcmp(held, value) ? held : "claimed");
-    encode_holder(out, &holder);
-    sign(out);
+    if (encode_holder(out, &holder, g_registrar.key))
+        die("signing", "it failed");
 }
 
 static void serve(int fd)
@@ -204,7 +191,7 @@ static int listen_there(void)
     const int yes = 1;
     int fd, error;
 
-    units_split_address(g_registrar.listen, host, sizeof(host), port, sizeof(port));
+    address_split(g_registrar.listen, host, sizeof(host), port, sizeof(port));
     error = getaddrinfo(host, port, &hints, &list);
     if (error)
         die(g_registrar.listen, gai_strerror(error));
@@ -291,7 +278,7 @@ static void apply(int option, bool *print)
 
     switch (option) {
     case 'l':
-        if (!units_split_address(optarg, host, sizeof(host), port, sizeof(port)))
+        if (!address_split(optarg, host, sizeof(host), port, sizeof(port)))
             usage("--listen: an address and a port, as in 10.0.0.9:7700");
         g_registrar.listen = optarg;
         break;

@@ -5,14 +5,13 @@
  *   fake-snp ark                   prints the SHA-256 of the root's key, for a policy
  *   fake-snp crl FILE [SERIAL]     the root's revocation list; with a certificate that is revoked
  *   fake-snp answer ROOT ENTRY     answers the request in ENTRY (fake_tsm.c)
- *
- * ROOT/wrong has a word for what is to be wrong with the answer, if something is.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/attest/fake_guest.h"
 #include "tests/attest/forge_snp.h"
 
 enum {
@@ -25,40 +24,6 @@ enum {
 };
 
 static struct snp_scene g_scene;
-static char g_wrong[64];
-
-static bool wrong(const char *word)
-{
-    return strcmp(g_wrong, word) == 0;
-}
-
-static void write_file(const char *directory, const char *name, const void *bytes, size_t length)
-{
-    char path[4096];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s%s%s", directory, *directory ? "/" : "", name);
-    file = fopen(path, "we");
-    if (!file || fwrite(bytes, 1, length, file) != length || fclose(file)) {
-        perror(path);
-        exit(1);
-    }
-}
-
-static size_t read_file(const char *directory, const char *name, void *out, size_t capacity)
-{
-    char path[4096];
-    size_t got = 0;
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    file = fopen(path, "re");
-    if (file) {
-        got = fread(out, 1, capacity, file);
-        fclose(file);
-    }
-    return got;
-}
 
 /* GUID, offset, length for each; as the kernel hands on what the firmware's host gave it. */
 static void make_table(struct forged *out)
@@ -115,16 +80,9 @@ static int answer(const char *root, const char *entry)
 {
     static struct forged table;
     uint8_t data[64];
-    size_t length = read_file(root, "wrong", g_wrong, sizeof(g_wrong) - 1);
 
-    g_wrong[length] = 0;
-    g_wrong[strcspn(g_wrong, "\n")] = 0;
-    if (read_file(entry, "inblob", data, sizeof(data)) != sizeof(data))
+    if (!take_request(root, entry, data))
         return 1;
-    /* What was answered before, once more. */
-    if (wrong("yesterday") && read_file(root, "yesterday", data, sizeof(data)) != sizeof(data))
-        return 1;
-    write_file(root, "yesterday", data, sizeof(data));
     memcpy(&g_scene.report[DATA_AT], data, sizeof(data));
     spoil();
     snp_scene_sign(&g_scene);
@@ -132,10 +90,10 @@ static int answer(const char *root, const char *entry)
     if (wrong("torn-table"))
         table.length = ENTRY_bytes * 2;
     if (!wrong("no-report"))
-        write_file(entry, "outblob", g_scene.report, sizeof(g_scene.report));
+        write_file(entry, "outblob", span_of(g_scene.report, sizeof(g_scene.report)));
     if (!wrong("no-table"))
-        write_file(entry, "auxblob", table.bytes, table.length);
-    write_file(entry, "generation", wrong("another-writer") ? "2\n" : "1\n", 2);
+        write_file(entry, "auxblob", forged_span(&table));
+    end_request(entry);
     return 0;
 }
 
@@ -146,7 +104,7 @@ static int list(const char *path, const char *serial)
     if (serial)
         g_scene.crl.revoked = (uint8_t)atoi(serial);
     forge_crl(&crl, &g_scene.crl);
-    write_file("", path, crl.bytes, crl.length);
+    write_file("", path, forged_span(&crl));
     return 0;
 }
 

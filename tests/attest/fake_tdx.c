@@ -5,53 +5,18 @@
  *   fake-tdx root                 prints the SHA-256 of the root's key, for a policy
  *   fake-tdx collateral FILE      TCB info, the quoting enclave's identity, certificates and lists
  *   fake-tdx answer ROOT ENTRY    answers the request in ENTRY (fake_tsm.c)
- *
- * ROOT/wrong has a word for what is to be wrong with the answer, if something is.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/attest/fake_guest.h"
 #include "tests/attest/forge_quote.h"
 
 /* In the body of a TD 1.0. */
 enum { MEASUREMENT_AT = 136, ATTRIBUTES_AT = 120, DATA_AT = 520 };
 
 static struct quote_scene g_scene;
-static char g_wrong[64];
-
-static bool wrong(const char *word)
-{
-    return strcmp(g_wrong, word) == 0;
-}
-
-static void write_file(const char *directory, const char *name, struct span bytes)
-{
-    char path[4096];
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    file = fopen(path, "we");
-    if (!file || fwrite(bytes.bytes, 1, bytes.length, file) != bytes.length || fclose(file)) {
-        perror(path);
-        exit(1);
-    }
-}
-
-static size_t read_file(const char *directory, const char *name, void *out, size_t capacity)
-{
-    char path[4096];
-    size_t got = 0;
-    FILE *file;
-
-    snprintf(path, sizeof(path), "%s/%s", directory, name);
-    file = fopen(path, "re");
-    if (file) {
-        got = fread(out, 1, capacity, file);
-        fclose(file);
-    }
-    return got;
-}
 
 static void spoil(void)
 {
@@ -75,15 +40,9 @@ static int answer(const char *root, const char *entry)
 {
     static struct forged quote;
     uint8_t data[64];
-    size_t length = read_file(root, "wrong", g_wrong, sizeof(g_wrong) - 1);
 
-    g_wrong[length] = 0;
-    g_wrong[strcspn(g_wrong, "\n")] = 0;
-    if (read_file(entry, "inblob", data, sizeof(data)) != sizeof(data))
+    if (!take_request(root, entry, data))
         return 1;
-    if (wrong("yesterday") && read_file(root, "yesterday", data, sizeof(data)) != sizeof(data))
-        return 1;
-    write_file(root, "yesterday", span_of(data, sizeof(data)));
     memcpy(&g_scene.body[DATA_AT], data, sizeof(data));
     spoil();
     quote_scene_make(&g_scene, &quote);
@@ -91,7 +50,7 @@ static int answer(const char *root, const char *entry)
         quote.length /= 2;
     if (!wrong("no-report"))
         write_file(entry, "outblob", forged_span(&quote));
-    write_file(entry, "generation", span_text(wrong("another-writer") ? "2\n" : "1\n"));
+    end_request(entry);
     return 0;
 }
 

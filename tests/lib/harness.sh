@@ -231,6 +231,11 @@ names_in_list() {
     jq -r '.enclaves[] | select(.pid) | .name' 2>/dev/null
 }
 
+# No enclave has a process there; a daemon that does not answer is no proof of that.
+nothing_at() { # HOST
+    [ "$(PATIENCE=5 "$1" ls --json | jq '[.enclaves[] | select(.pid)] | length')" = 0 ]
+}
+
 address() {
     cat "$WORK/$1.address"
 }

@@ -15,6 +15,7 @@
 
 #include "cli/hello.h"
 #include "cli/units.h"
+#include "host/address.h"
 #include "host/line.h"
 #include "host/report.h"
 
@@ -68,15 +69,15 @@ static void test_addresses(void **state)
     char host[16], port[8];
 
     (void)state;
-    assert_true(units_split_address("127.0.0.1:7702", host, sizeof(host), port, sizeof(port)));
+    assert_true(address_split("127.0.0.1:7702", host, sizeof(host), port, sizeof(port)));
     assert_string_equal(host, "127.0.0.1");
     assert_string_equal(port, "7702");
-    assert_true(units_split_address("[::1]:1", host, sizeof(host), port, sizeof(port)));
+    assert_true(address_split("[::1]:1", host, sizeof(host), port, sizeof(port)));
     assert_string_equal(host, "::1");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
-        assert_false(units_split_address(bad[i], host, sizeof(host), port, sizeof(port)));
-    assert_false(units_split_address("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:1", host, sizeof(host), port,
-                                     sizeof(port)));
+        assert_false(address_split(bad[i], host, sizeof(host), port, sizeof(port)));
+    assert_false(
+        address_split("aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa:1", host, sizeof(host), port, sizeof(port)));
 }
 
 static void test_names(void **state)
