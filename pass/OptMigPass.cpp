@@ -45,6 +45,8 @@ cl::opt<unsigned> SkipMark("optmig-skip-mark", cl::init(0), cl::Hidden,
                            cl::desc("tests only: leave out the Nth mark of a module"));
 cl::opt<std::string> StatsFile("optmig-stats", cl::init(""), cl::Hidden,
                                cl::desc("append what was counted in a module to this file, a line of JSON"));
+cl::opt<bool> Vetted("optmig-vetted", cl::init(false), cl::Hidden,
+                     cl::desc("our own routines, which mark what they write: they only get the note"));
 cl::opt<bool> AllowAsm("optmig-allow-asm", cl::init(false),
                        cl::desc("accept assembly that may write memory nobody knows of"));
 
@@ -380,8 +382,9 @@ bool Marker::isSafepoint(const Instruction &instruction)
     const auto *copy = dyn_cast<AnyMemIntrinsic>(&instruction);
     const auto *length = copy ? dyn_cast<ConstantInt>(copy->getLength()) : nullptr;
 
-    if (copy) /* a long one becomes a call, of an instrumented routine */
-        return !length || length->getZExtValue() > INLINE_COPY_BYTES;
+    if (copy) /* a long one becomes a call, of an instrumented routine; without optimisation any may */
+        return !length || length->getZExtValue() > INLINE_COPY_BYTES ||
+               instruction.getFunction()->hasOptNone();
     return isa<CallBase>(instruction) && !isa<IntrinsicInst>(instruction);
 }
 
@@ -590,8 +593,7 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
         DenseSet<const Function *> straight = withoutEntryPoll(module, functions);
 
         for (Function &function : module) {
-            if (function.isDeclaration() || function.hasFnAttribute(Attribute::Naked) ||
-                function.getName().startswith("__optmig_"))
+            if (function.isDeclaration() || function.hasFnAttribute(Attribute::Naked) || Vetted)
                 continue;
             instrument(function, functions, marker, counts);
             if (straight.count(&function))

@@ -24,9 +24,10 @@ struct piece {
     vector part[PIECE / 16];
 };
 
-void *memcpy(void *restrict to, const void *restrict from, size_t size);
-void *memmove(void *to, const void *from, size_t size);
-void *memset(void *to, int value, size_t size);
+/* Weak: a program may have one of its own. */
+__attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from, size_t size);
+__attribute__((weak)) void *memmove(void *to, const void *from, size_t size);
+__attribute__((weak)) void *memset(void *to, int value, size_t size);
 
 static inline void mark_byte(const byte *written)
 {
@@ -117,7 +118,7 @@ static inline void move_short(byte *to, const byte *from, size_t size)
 }
 
 /* The parts at both ends are read before anything is written, and written last. */
-static void move_up(byte *to, const byte *from, size_t size)
+static void *move_up(byte *to, const byte *from, size_t size)
 {
     vector head = *(const vector *)from;
     struct piece tail = load(from + size - PIECE);
@@ -135,9 +136,10 @@ static void move_up(byte *to, const byte *from, size_t size)
     store(to + size - PIECE, tail);
     mark(to, 16);
     mark(to + size - PIECE, PIECE);
+    return to;
 }
 
-static void move_down(byte *to, const byte *from, size_t size)
+static void *move_down(byte *to, const byte *from, size_t size)
 {
     struct piece head = load(from);
     vector tail = *(const vector *)(from + size - 16);
@@ -155,25 +157,23 @@ static void move_down(byte *to, const byte *from, size_t size)
     *(vector *)(to + size - 16) = tail;
     mark(to, PIECE);
     mark(to + size - 16, 16);
+    return to;
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
-    if (size <= 2 * PIECE)
-        move_short(to, from, size);
-    else
-        move_up(to, from, size);
+    if (size > 2 * PIECE)
+        return move_up(to, from, size);
+    move_short(to, from, size);
     return to;
 }
 
 void *memmove(void *to, const void *from, size_t size)
 {
-    if (size <= 2 * PIECE)
-        move_short(to, from, size);
-    else if ((uintptr_t)to - (uintptr_t)from >= size)
-        move_up(to, from, size);
-    else
-        move_down(to, from, size);
+    if (size > 2 * PIECE)
+        return (uintptr_t)to - (uintptr_t)from >= size ? move_up(to, from, size)
+                                                       : move_down(to, from, size);
+    move_short(to, from, size);
     return to;
 }
 
@@ -221,35 +221,35 @@ static inline void set_medium(byte *to, vector pattern, size_t size)
     mark(to, size);
 }
 
-static void set_long(byte *to, vector pattern, size_t size)
+static void *set_long(byte *to, vector pattern, size_t size)
 {
     struct piece piece = {{pattern, pattern, pattern, pattern}};
-    size_t at = 16 - ((uintptr_t)to & 15);
+    size_t at = 16 - ((uintptr_t)to & 15), begin = 0;
 
     *(vector *)to = pattern;
     while (size - at > PIECE) {
-        size_t begin = at, whole = (size - at - 1) / PIECE * PIECE;
+        size_t whole = (size - at - 1) / PIECE * PIECE;
         size_t end = at + (whole < STRIP_BYTES ? whole : STRIP_BYTES);
 
         for (; at < end; at += PIECE)
             store(to + at, piece);
-        if (begin < 16)
-            mark_byte(to);
         mark_strip(to + begin, to + end);
+        begin = end;
     }
     store(to + size - PIECE, piece);
     mark(to + size - PIECE, PIECE);
+    return to;
 }
 
 void *memset(void *to, int value, size_t size)
 {
     uint64_t pattern = (byte)value * 0x0101010101010101ULL;
 
-    if (size < 16)
-        set_short(to, pattern, size);
-    else if (size <= 2 * PIECE)
+    if (size > 2 * PIECE)
+        return set_long(to, spread(pattern), size);
+    if (size >= 16)
         set_medium(to, spread(pattern), size);
     else
-        set_long(to, spread(pattern), size);
+        set_short(to, pattern, size);
     return to;
 }
