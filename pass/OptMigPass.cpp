@@ -45,7 +45,13 @@ cl::opt<std::string> StatsFile("optmig-stats", cl::init(""), cl::Hidden,
 cl::opt<bool> AllowAsm("optmig-allow-asm", cl::init(false),
                        cl::desc("accept assembly that may write memory nobody knows of"));
 
-enum { SHORT_LOOP_ITERATIONS = 64, PAGE = 1 << CARD_SHIFT, SETJMP_BYTES = 200, FENV_BYTES = 32 };
+enum {
+    SHORT_LOOP_ITERATIONS = 64,
+    PAGE = 1 << CARD_SHIFT,
+    SETJMP_BYTES = 200,
+    FENV_BYTES = 32,
+    LONGEST_EXPANDED = 4096, /* copies that the backend may make stores of */
+};
 
 /* What is in the note and in -optmig-stats: those that there are, and those that were saved. */
 struct Counts {
@@ -144,9 +150,9 @@ void Marker::addCopy(AnyMemIntrinsic &copy)
     auto *length = dyn_cast<ConstantInt>(copy.getLength());
     uint64_t size = length ? length->getZExtValue() : 0;
 
-    if (size > 0 && size <= PAGE)
+    if (size > 0 && size <= LONGEST_EXPANDED)
         add(&copy, copy.getRawDest(), size, false);
-    else if (isa<MemCpyInlineInst>(copy) && size > PAGE)
+    else if (isa<MemCpyInlineInst>(copy) && size > LONGEST_EXPANDED)
         module.getContext().emitError(&copy, "optmig: an inlined copy of more than a page");
 }
 
@@ -391,6 +397,8 @@ void Marker::emit(const Write &write)
 
     builder.SetCurrentDebugLocation(write.after->getDebugLoc());
     mark(builder, write.pointer, 0);
+    for (uint64_t offset = PAGE; offset < write.size; offset += PAGE)
+        mark(builder, write.pointer, offset);
     if (!write.aligned)
         mark(builder, write.pointer, write.size - 1);
 }
