@@ -186,9 +186,10 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
         IRBuilder<> builder(behind(&intrinsic));
 
         for (unsigned i = 0; i < type->getNumElements(); i++) {
-            auto *lane = cast<Instruction>(builder.CreateExtractElement(pointers, i));
+            Value *lane = builder.CreateExtractElement(pointers, i);
+            auto *extracted = dyn_cast<Instruction>(lane); /* not of constants */
 
-            add(lane, lane, layout.getTypeStoreSize(element), false);
+            add(extracted ? extracted : &intrinsic, lane, layout.getTypeStoreSize(element), false);
         }
         return;
     }
