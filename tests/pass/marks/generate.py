@@ -199,7 +199,7 @@ class Program:
         if way == 4:
             return f"for ({kind} {i} = {bound}; {i}-- != 0;)", i
         if way == 5:
-            return f"for ({kind} {i} = 0; {i} != {bound}; {i}++)", i
+            return f"for ({kind} {i} = 0, b{i} = {bound}; {i} != b{i}; {i}++)", i # the bound itself may change with x
         if kind == "unsigned short":
             step = 1
         return f"for ({kind} {i} = 0; {i} < {bound}; {i} += {step})", i
