@@ -79,6 +79,7 @@ class Program:
         self.random = random.Random(seed)
         self.arrays, self.functions, self.texts, self.globals = [], [], [], []
         self.names = 0
+        self.density = 0.35 # of safepoints: few let marks be merged, many show that one is missing
 
     # ---- words ----
 
@@ -124,7 +125,7 @@ class Program:
         return self.pick(fitting) if fitting else None
 
     def safepoint(self):
-        return self.pick(["marks_safepoint();", "SYSTEM_CALL();"]) if self.odds(0.35) else ""
+        return self.pick(["marks_safepoint();", "SYSTEM_CALL();"]) if self.odds(self.density) else ""
 
     def condition(self):
         return self.pick([f"(x >> {self.number(0, 50)} & 1)", f"(x % {self.number(2, 9)} == {self.number(0, 1)})", f"(x & {self.number(1, 255)})"])
@@ -146,7 +147,7 @@ class Program:
         """Stores at constant distances, in several blocks."""
         array = self.array(least=12)
         pointer = self.fresh("p")
-        reach = min(array.length, self.pick([12, 24, 48, 300]))
+        reach = min(array.length, self.pick([12, 24, 48, 100, 300]))
         lines = [f"{{ {array.kind} *{pointer} = {array.name} + x % {array.length - reach + 1}u;"]
         for _ in range(self.number(2, 7)):
             lines += self.block_near(array, pointer, reach, 0)
@@ -156,7 +157,7 @@ class Program:
         return f"{pointer}[{self.number(0, reach - 1)}] = {self.value(array.kind)};"
 
     def block_near(self, array, pointer, reach, depth):
-        one = lambda: self.one_near(array, pointer, reach)
+        one = lambda: self.one_near(array, pointer, reach) + self.pick(["", self.safepoint(), " x += 0x9e3779b97f4a7c15u;"])
         way = self.number(0, 11 if depth < 2 else 3)
         if way < 3:
             return [one()]
@@ -326,7 +327,7 @@ class Program:
         bytes_ = self.pick([f"{most}", f"(x % {most} + 1)", f"(u64)(n < {most} ? n : {most})"])
         offset = self.number(0, array.length - most)
         at = f"(char *){array.name} + {self.pick([str(offset), f'x % {array.length - most + 1}u'])}"
-        return self.pick([[f"memset({at}, (int)x, {bytes_});"], [f"memset({array.name}, 0, {size});"],
+        return self.pick([[f"memset({at}, (int)x, {bytes_});"], [f"memset({array.name}, {self.pick(['0', '(int)x'])}, {size});"],
                           [f"memmove({at}, {array.name}, {bytes_});"], [f"memmove({array.name}, {at}, {bytes_});"],
                           [f"memcpy({at}, source, {bytes_});"], [f"__builtin_memcpy_inline({at}, &source[0], {self.number(1, min(most, 512))});" if most > 1 else ";"],
                           [f"memcpy({array.name}, source, {size});"],
@@ -532,6 +533,7 @@ class Program:
             for _ in range(4): # likelier than the globals
                 self.arrays.append(Array(pointer, kind, reach))
         body = []
+        self.density = self.pick([0.05, 0.35, 0.8])
         for _ in range(self.number(2, 8)):
             body += self.statement()
         self.arrays = kept
