@@ -43,7 +43,6 @@ enum {
 #define STACK_BASE 0x40000000UL  /* the same in each run, and cards of its own */
 #define SHADOW_BASE 0x8000000000UL
 
-extern unsigned char __optmig_cards_v1[], __optmig_poll_v1[];
 extern unsigned char marks_begin[], marks_end[], marks_tls[];
 extern const Elf64_Ehdr __ehdr_start;
 
@@ -121,7 +120,7 @@ static uint64_t *shadow_of(const void *address)
 
 static volatile unsigned char *card_of(const void *address)
 {
-    return &__optmig_cards_v1[(uintptr_t)address >> CARD_SHIFT & (CARD_COUNT - 1)];
+    return (volatile unsigned char *)CARD_TABLE_BASE + ((uintptr_t)address >> CARD_SHIFT & (CARD_COUNT - 1));
 }
 
 __attribute__((noreturn)) static void missing(const uint64_t *word, uint64_t place)
@@ -190,10 +189,10 @@ int printf(const char *format, ...)
 
 static void poll_page(unsigned long protection)
 {
-    call(__NR_mprotect, (long)__optmig_poll_v1, CARD_POLL_SIZE, (long)protection, 0, 0, 0);
+    call(__NR_mprotect, CARD_POLL_BASE, CARD_POLL_SIZE, (long)protection, 0, 0, 0);
 }
 
-/* testb %al, __optmig_poll_v1, or ud2; 0: it is neither. */
+/* testb %al, the poll page, or ud2; 0: it is neither. */
 static unsigned safepoint_length(int signal, const siginfo_t *info, const unsigned char *code)
 {
     uint64_t address = (uint64_t)info->_sifields._sigfault._addr;
