@@ -1,22 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What the compile pass (pass/) and the runtime agree on: ABI version 1 of the write barrier.
+ * What the compile pass (pass/) and the runtime agree on: ABI version 2 of the write barrier.
  *
  * An instrumented program is a static, position-dependent executable.  At fixed addresses it has,
  * as memory without file contents, a card table (one byte per 4 KiB page, set to 1 after each store
  * to that page) and a poll page (read by one instruction at function entries and loop back-edges).
- * Natively both are ordinary zero memory.  Under OptMig the runtime reads and clears cards, and
- * takes the poll page's read permission away to stop threads.
+ * Under OptMig the runtime reads and clears cards, and takes the poll page's read permission away to
+ * stop threads.
+ *
+ * The card of an address is CARD_TABLE_BASE + (address >> CARD_SHIFT), without a mask: that is an
+ * instruction less in each mark.  All of ELRANGE lies below 2^40 and has its cards in the table of
+ * the file.  Natively addresses reach 2^47: pass/runtime/cards.s then reserves what follows the
+ * table, before the first mark, and nobody reads it.
  */
 #pragma once
 
-#define CARD_ABI_VERSION 1
+#define CARD_ABI_VERSION 2
 #ifndef CARD_SHIFT /* another one: only where tests want to see single stores (tests/pass/fuzz_marks) */
 #define CARD_SHIFT 12
 #endif
 #define CARD_COUNT (1ULL << 28)
-#define CARD_TABLE_BASE 0x60000000ULL /* __optmig_cards_v1, section .optmig_cards */
-#define CARD_POLL_BASE 0x70000000ULL  /* __optmig_poll_v1, a page of its own */
+#define CARD_TABLE_BASE 0x60000000ULL /* __optmig_cards_v2, section .optmig_cards */
+#define CARD_POLL_BASE 0x70000000ULL  /* __optmig_poll_v2, a page of its own */
 #define CARD_POLL_SIZE 4096ULL
 #define CARD_DIRTY 1
 

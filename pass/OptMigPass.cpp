@@ -11,12 +11,13 @@
  *
  * Not marked: the function's own stack.  The runtime sends stacks whole.
  */
+#include <llvm/ADT/PostOrderIterator.h>
 #include <llvm/ADT/SCCIterator.h>
 #include <llvm/Analysis/AssumptionCache.h>
 #include <llvm/Analysis/CallGraph.h>
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/ScalarEvolution.h>
-#include <llvm/Analysis/ScalarEvolutionExpressions.h>
+#include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/IRBuilder.h>
@@ -31,9 +32,11 @@
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
 #include "boundary/card.h"
+#include "pass/Groups.h"
 #include "pass/Strips.h"
 
 using namespace llvm;
+using optmig::Groups;
 using optmig::Strips;
 
 namespace {
@@ -47,10 +50,10 @@ cl::opt<bool> AllowAsm("optmig-allow-asm", cl::init(false),
 
 enum {
     SHORT_LOOP_ITERATIONS = 64,
-    PAGE = 1 << CARD_SHIFT,
+    INLINE_COPY_BYTES = 32,  /* never become a call */
+    LONGEST_EXPANDED = 4096, /* copies that the backend may make stores of */
     SETJMP_BYTES = 200,
     FENV_BYTES = 32,
-    LONGEST_EXPANDED = 4096, /* copies that the backend may make stores of */
 };
 
 /* What is in the note and in -optmig-stats: those that there are, and those that were saved. */
@@ -58,17 +61,10 @@ struct Counts {
     unsigned stores = 0, marks = 0, polls = 0, seen = 0;
     unsigned stack = 0;  /* stores to the function's own stack */
     unsigned shared = 0; /* marks that other stores' marks made needless */
+    unsigned later = 0;  /* and those of stores in blocks that follow */
     unsigned ranges = 0; /* marks moved out of loops */
     unsigned polls_short = 0, polls_strips = 0; /* polls left out of loops of few turns; moved out of counted ones */
     unsigned polls_entry = 0;                   /* polls left out of functions that nothing calls in a circle */
-};
-
-/* Memory that one instruction writes. */
-struct Write {
-    Instruction *after; /* marks come behind it; nullptr: done */
-    Value *pointer;
-    uint64_t size;
-    bool aligned; /* cannot cross a page */
 };
 
 class Marker {
@@ -79,14 +75,15 @@ class Marker {
 
         byte = Type::getInt8Ty(context);
         word = Type::getInt64Ty(context);
-        cards = module.getOrInsertGlobal("__optmig_cards_v1", ArrayType::get(byte, CARD_COUNT));
+        cards = module.getOrInsertGlobal("__optmig_cards_v2", ArrayType::get(byte, CARD_COUNT));
         /* Programs are static, at fixed addresses.  A module that declares the table itself may give
          * it another type: then `cards` is a cast of it. */
-        module.getNamedGlobal("__optmig_cards_v1")->setDSOLocal(true);
+        module.getNamedGlobal("__optmig_cards_v2")->setDSOLocal(true);
     }
 
-    /* All stores of a function but those that `strips` covers. */
-    void run(Function &function, ScalarEvolution &evolution, const Strips &strips);
+    /* All stores of a function but those that `strips` covers.  `polls`: what a poll will stand before. */
+    void run(Function &function, ScalarEvolution &evolution, const Strips &strips,
+             const SmallPtrSetImpl<const Instruction *> &polls);
     /* All cards of [first, last], with a loop; one, if both are the same value. */
     void markRange(IRBuilder<> &builder, Value *first, Value *last);
 
@@ -95,21 +92,13 @@ class Marker {
     void collectIntrinsic(IntrinsicInst &intrinsic);
     void collectAsm(CallBase &call);
     void collectCall(CallBase &call);
-    void add(Instruction *after, Value *pointer, uint64_t size, bool aligned);
+    void add(Instruction *after, Value *pointer, uint64_t size, uint64_t align);
     void addCopy(AnyMemIntrinsic &copy);
-    void emit(const Write &write);
+    void runBlock(BasicBlock &block, const Strips &strips,
+                  const SmallPtrSetImpl<const Instruction *> &polls);
     bool counted();
     void setCard(IRBuilder<> &builder, Value *page);
-    void mark(IRBuilder<> &builder, Value *pointer, uint64_t offset);
-    void flush();
-    struct Group {
-        Value *base;
-        int64_t low, high; /* bytes from base */
-        Instruction *last;
-        unsigned members;
-    };
-    bool distance(Value *pointer, Value *base, int64_t &out);
-    Group takeGroup(size_t first);
+    void mark(Instruction *after, Value *base, int64_t offset);
     static bool isSafepoint(const Instruction &instruction);
 
     Module &module;
@@ -117,8 +106,7 @@ class Marker {
     const DataLayout &layout;
     Type *byte, *word;
     Constant *cards;
-    ScalarEvolution *evolution = nullptr; /* of the function under way */
-    SmallVector<Write, 16> pending;            /* since the last safepoint */
+    Groups *groups = nullptr; /* of the function under way */
 };
 
 bool isOwnStack(Value *pointer)
@@ -134,14 +122,14 @@ Instruction *behind(Instruction *instruction)
     return instruction->getNextNode();
 }
 
-void Marker::add(Instruction *after, Value *pointer, uint64_t size, bool aligned)
+void Marker::add(Instruction *after, Value *pointer, uint64_t size, uint64_t align)
 {
     counts.stores++;
     if (isOwnStack(pointer)) {
         counts.stack++;
         return;
     }
-    pending.push_back({after, pointer, size, aligned || size == 1});
+    groups->write({after, pointer, size, align});
 }
 
 /* The backend makes a call of a longer one, of libc's routine, which is instrumented itself. */
@@ -151,7 +139,7 @@ void Marker::addCopy(AnyMemIntrinsic &copy)
     uint64_t size = length ? length->getZExtValue() : 0;
 
     if (size > 0 && size <= LONGEST_EXPANDED)
-        add(&copy, copy.getRawDest(), size, false);
+        add(&copy, copy.getRawDest(), size, copy.getDestAlignment());
     else if (isa<MemCpyInlineInst>(copy) && size > LONGEST_EXPANDED)
         module.getContext().emitError(&copy, "optmig: an inlined copy of more than a page");
 }
@@ -175,7 +163,7 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
         unsigned to = 1;
         uint64_t size = layout.getTypeStoreSize(intrinsic.getArgOperand(0)->getType());
 
-        add(&intrinsic, intrinsic.getArgOperand(to), size, false);
+        add(&intrinsic, intrinsic.getArgOperand(to), size, 1);
         return;
     }
     case Intrinsic::masked_scatter: {
@@ -189,38 +177,38 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
             Value *lane = builder.CreateExtractElement(pointers, i);
             auto *extracted = dyn_cast<Instruction>(lane); /* not of constants */
 
-            add(extracted ? extracted : &intrinsic, lane, layout.getTypeStoreSize(element), false);
+            add(extracted ? extracted : &intrinsic, lane, layout.getTypeStoreSize(element), 1);
         }
         return;
     }
     case Intrinsic::vastart:
     case Intrinsic::vacopy:
-        add(&intrinsic, intrinsic.getArgOperand(0), 24, false);
+        add(&intrinsic, intrinsic.getArgOperand(0), 24, 1);
         return;
     case Intrinsic::x86_sse_stmxcsr:
-        add(&intrinsic, intrinsic.getArgOperand(0), 4, false);
+        add(&intrinsic, intrinsic.getArgOperand(0), 4, 1);
         return;
     case Intrinsic::x86_sse2_maskmov_dqu:
-        add(drained(&intrinsic), intrinsic.getArgOperand(2), 16, false);
+        add(drained(&intrinsic), intrinsic.getArgOperand(2), 16, 1);
         return;
     case Intrinsic::x86_avx_maskstore_pd:
     case Intrinsic::x86_avx_maskstore_ps:
     case Intrinsic::x86_avx2_maskstore_d:
     case Intrinsic::x86_avx2_maskstore_q:
-        add(&intrinsic, intrinsic.getArgOperand(0), 16, false);
+        add(&intrinsic, intrinsic.getArgOperand(0), 16, 1);
         return;
     case Intrinsic::x86_avx_maskstore_pd_256:
     case Intrinsic::x86_avx_maskstore_ps_256:
     case Intrinsic::x86_avx2_maskstore_d_256:
     case Intrinsic::x86_avx2_maskstore_q_256:
-        add(&intrinsic, intrinsic.getArgOperand(0), 32, false);
+        add(&intrinsic, intrinsic.getArgOperand(0), 32, 1);
         return;
     case Intrinsic::x86_fxsave:
     case Intrinsic::x86_fxsave64:
-        add(&intrinsic, intrinsic.getArgOperand(0), 512, false);
+        add(&intrinsic, intrinsic.getArgOperand(0), 512, 1);
         return;
     case Intrinsic::init_trampoline:
-        add(&intrinsic, intrinsic.getArgOperand(0), 32, false);
+        add(&intrinsic, intrinsic.getArgOperand(0), 32, 1);
         return;
     case Intrinsic::prefetch:
     case Intrinsic::stacksave:
@@ -280,7 +268,7 @@ void Marker::collectAsm(CallBase &call)
 
             if (!type)
                 type = call.getArgOperand(argument)->getType()->getPointerElementType();
-            add(&call, call.getArgOperand(argument), layout.getTypeStoreSize(type), false);
+            add(&call, call.getArgOperand(argument), layout.getTypeStoreSize(type), 1);
         }
         outputs += memory;
         if (constraint.Type == InlineAsm::isInput || memory)
@@ -306,7 +294,7 @@ void Marker::collectCall(CallBase &call)
                .Cases("fegetenv", "feholdexcept", FENV_BYTES)
                .Default(0);
     if (size)
-        add(&call, call.getArgOperand(0), size, false);
+        add(&call, call.getArgOperand(0), size, 1);
 }
 
 void Marker::collect(Instruction &instruction)
@@ -314,13 +302,14 @@ void Marker::collect(Instruction &instruction)
     if (auto *store = dyn_cast<StoreInst>(&instruction)) {
         uint64_t size = layout.getTypeStoreSize(store->getValueOperand()->getType());
 
-        add(store, store->getPointerOperand(), size, store->getAlign().value() >= size);
+        add(store, store->getPointerOperand(), size, store->getAlign().value());
     } else if (auto *update = dyn_cast<AtomicRMWInst>(&instruction)) {
-        add(update, update->getPointerOperand(), layout.getTypeStoreSize(update->getType()), true);
+        add(update, update->getPointerOperand(), layout.getTypeStoreSize(update->getType()),
+            update->getAlign().value());
     } else if (auto *exchange = dyn_cast<AtomicCmpXchgInst>(&instruction)) {
         Type *type = exchange->getNewValOperand()->getType();
 
-        add(exchange, exchange->getPointerOperand(), layout.getTypeStoreSize(type), true);
+        add(exchange, exchange->getPointerOperand(), layout.getTypeStoreSize(type), exchange->getAlign().value());
     } else if (auto *intrinsic = dyn_cast<IntrinsicInst>(&instruction)) {
         collectIntrinsic(*intrinsic);
     } else if (auto *call = dyn_cast<CallBase>(&instruction)) {
@@ -345,23 +334,23 @@ bool Marker::counted()
 
 void Marker::setCard(IRBuilder<> &builder, Value *page)
 {
-    Value *index = builder.CreateAnd(page, ConstantInt::get(word, CARD_COUNT - 1));
-    Value *card = builder.CreateInBoundsGEP(cards->getType()->getPointerElementType(), cards,
-                                            {ConstantInt::get(word, 0), index});
+    Value *card = builder.CreateGEP(cards->getType()->getPointerElementType(), cards,
+                                    {ConstantInt::get(word, 0), page});
     StoreInst *store = builder.CreateAlignedStore(ConstantInt::get(byte, CARD_DIRTY), card, Align(1), true);
 
     store->setMetadata("nosanitize", MDNode::get(module.getContext(), None));
 }
 
-void Marker::mark(IRBuilder<> &builder, Value *pointer, uint64_t offset)
+void Marker::mark(Instruction *after, Value *base, int64_t offset)
 {
-    Value *address;
+    IRBuilder<> builder(behind(after));
 
     if (!counted())
         return;
-    address = builder.CreatePtrToInt(pointer, word);
+    builder.SetCurrentDebugLocation(after->getDebugLoc());
+    Value *address = builder.CreatePtrToInt(base, word);
     if (offset)
-        address = builder.CreateAdd(address, ConstantInt::get(word, offset));
+        address = builder.CreateAdd(address, ConstantInt::get(word, (uint64_t)offset));
     setCard(builder, builder.CreateLShr(address, CARD_SHIFT));
 }
 
@@ -392,112 +381,53 @@ void Marker::markRange(IRBuilder<> &builder, Value *first, Value *last)
     builder.SetInsertPoint(after);
 }
 
-void Marker::emit(const Write &write)
-{
-    IRBuilder<> builder(behind(write.after));
-
-    builder.SetCurrentDebugLocation(write.after->getDebugLoc());
-    mark(builder, write.pointer, 0);
-    for (uint64_t offset = PAGE; offset < write.size; offset += PAGE)
-        mark(builder, write.pointer, offset);
-    if (!write.aligned)
-        mark(builder, write.pointer, write.size - 1);
-}
-
-/* How far `pointer` is from `base`, if that is a constant. */
-bool Marker::distance(Value *pointer, Value *base, int64_t &out)
-{
-    const auto *difference = dyn_cast<SCEVConstant>(
-        evolution->getMinusSCEV(evolution->getSCEV(pointer), evolution->getSCEV(base)));
-
-    if (difference)
-        out = difference->getAPInt().getSExtValue();
-    return difference != nullptr;
-}
-
-/* Takes those out of `pending` that lie at constant distances from the pointer of the first, all
- * within a page's length; they are in program order. */
-Marker::Group Marker::takeGroup(size_t first)
-{
-    Group group = {pending[first].pointer, 0, (int64_t)pending[first].size, pending[first].after, 1};
-
-    for (size_t i = first + 1; i < pending.size(); i++) {
-        int64_t low, high;
-
-        if (!pending[i].after || !distance(pending[i].pointer, group.base, low))
-            continue;
-        high = std::max(low + (int64_t)pending[i].size, group.high);
-        low = std::min(low, group.low);
-        if (high - low > PAGE)
-            continue;
-        group.low = low;
-        group.high = high;
-        group.last = pending[i].after;
-        group.members++;
-        counts.shared++;
-        pending[i].after = nullptr;
-    }
-    return group;
-}
-
-/* The first and the last byte of a group are marked, behind the last store of it; one mark if the
- * pointer's alignment tells that all is in one page. */
-void Marker::flush()
-{
-    for (size_t i = 0; i < pending.size(); i++) {
-        if (!pending[i].after)
-            continue;
-        Group group = takeGroup(i);
-
-        if (group.members == 1) {
-            emit(pending[i]);
-            continue;
-        }
-        IRBuilder<> builder(behind(group.last));
-        Value *base = builder.CreatePointerCast(group.base, builder.getInt8PtrTy());
-        bool together = group.low >= 0 &&
-                        (uint64_t)group.high <= group.base->getPointerAlignment(layout).value();
-
-        builder.SetCurrentDebugLocation(group.last->getDebugLoc());
-        mark(builder, base, (uint64_t)group.low);
-        if (!together)
-            mark(builder, base, (uint64_t)(group.high - 1));
-    }
-    pending.clear();
-}
-
-/* Where a thread may be stopped: calls and polls; and an exit of the block, after which anything may
- * come. */
+/* Where a thread may be stopped: calls (polls come by themselves). */
 bool Marker::isSafepoint(const Instruction &instruction)
 {
-    if (instruction.isTerminator())
-        return true;
-    if (isa<IntrinsicInst>(instruction))
-        return isa<AnyMemIntrinsic>(instruction); /* may become a call, of an instrumented routine */
-    return isa<CallBase>(instruction);
+    const auto *copy = dyn_cast<AnyMemIntrinsic>(&instruction);
+    const auto *length = copy ? dyn_cast<ConstantInt>(copy->getLength()) : nullptr;
+
+    if (copy) /* a long one becomes a call, of an instrumented routine */
+        return !length || length->getZExtValue() > INLINE_COPY_BYTES;
+    return isa<CallBase>(instruction) && !isa<IntrinsicInst>(instruction);
 }
 
-void Marker::run(Function &function, ScalarEvolution &scalars, const Strips &strips)
+void Marker::runBlock(BasicBlock &block, const Strips &strips,
+                      const SmallPtrSetImpl<const Instruction *> &polls)
 {
-    evolution = &scalars;
-    for (BasicBlock &block : function) {
-        SmallVector<Instruction *, 64> instructions;
+    SmallVector<Instruction *, 64> instructions;
+    const Instruction *end = block.getTerminator();
 
-        for (Instruction &instruction : block)
-            instructions.push_back(&instruction);
-        for (Instruction *instruction : instructions) {
-            /* What was written before a safepoint is marked before it. */
-            if (isSafepoint(*instruction))
-                flush();
-            if (!strips.covers(instruction))
-                collect(*instruction);
-            else
-                counts.stores++, counts.ranges++;
-            if (isSafepoint(*instruction))
-                flush();
-        }
-        flush();
+    for (Instruction &instruction : block)
+        instructions.push_back(&instruction);
+    groups->beginBlock();
+    for (Instruction *instruction : instructions) {
+        bool safepoint = isSafepoint(*instruction);
+
+        /* What was written before a safepoint is marked before it. */
+        if (safepoint || polls.count(instruction))
+            groups->safepoint();
+        if (!strips.covers(instruction))
+            collect(*instruction);
+        else
+            counts.stores++, counts.ranges++;
+        if (safepoint)
+            groups->safepoint();
     }
+    groups->endBlock(block, !isa<BranchInst>(end) && !isa<SwitchInst>(end));
+}
+
+void Marker::run(Function &function, ScalarEvolution &evolution, const Strips &strips,
+                 const SmallPtrSetImpl<const Instruction *> &polls)
+{
+    Groups found(evolution, layout);
+
+    groups = &found;
+    for (BasicBlock *block : post_order(&function))
+        runBlock(*block, strips, polls);
+    found.emit([&](Instruction *after, Value *base, int64_t offset) { mark(after, base, offset); });
+    counts.shared += found.shared;
+    counts.later += found.later;
 }
 
 /* ---- polls ---- */
@@ -506,8 +436,8 @@ void poll(Instruction *before, Counts &counts)
 {
     IRBuilder<> builder(before);
     auto *type = FunctionType::get(builder.getVoidTy(), false);
-    auto *code = InlineAsm::get(type, "testb %al, __optmig_poll_v1",
-                                "~{memory},~{dirflag},~{fpsr},~{flags}", true);
+    auto *code = InlineAsm::get(type, "testb %al, __optmig_poll_v2",
+                                "~{memory},~{flags}", true);
 
     builder.CreateCall(code)->addFnAttr(Attribute::NoUnwind);
     counts.polls++;
@@ -532,7 +462,28 @@ bool isShort(Loop &loop, ScalarEvolution &evolution)
     return loop.isInnermost() && most > 0 && most <= SHORT_LOOP_ITERATIONS && !hasCall(loop);
 }
 
-void pollLoops(LoopInfo &loops, ScalarEvolution &evolution, const Strips &strips, Counts &counts)
+/* A poll spoils the flags: it stands before what the latch compares, if no store lies between. */
+Instruction *pollOfLatch(BasicBlock &latch)
+{
+    Instruction *end = latch.getTerminator(), *first = end;
+    auto *branch = dyn_cast<BranchInst>(end);
+    auto *compare = branch && branch->isConditional() ? dyn_cast<Instruction>(branch->getCondition()) : nullptr;
+    SmallPtrSet<const Value *, 4> compared;
+
+    if (!compare || compare->getParent() != &latch || isa<PHINode>(compare))
+        return end;
+    compared.insert(compare);
+    compared.insert(compare->op_begin(), compare->op_end());
+    for (Instruction *at = end->getPrevNode(); at && !isa<PHINode>(at) && !at->mayHaveSideEffects();
+         at = at->getPrevNode())
+        if (compared.count(at))
+            first = at;
+    return first;
+}
+
+/* What polls of loops will stand before. */
+void planPolls(LoopInfo &loops, ScalarEvolution &evolution, const Strips &strips, Counts &counts,
+               SmallPtrSetImpl<const Instruction *> &out)
 {
     for (Loop *loop : loops.getLoopsInPreorder()) {
         SmallVector<BasicBlock *, 4> latches;
@@ -547,7 +498,7 @@ void pollLoops(LoopInfo &loops, ScalarEvolution &evolution, const Strips &strips
         }
         loop->getLoopLatches(latches);
         for (BasicBlock *latch : latches)
-            poll(latch->getTerminator(), counts);
+            out.insert(pollOfLatch(*latch));
     }
 }
 
@@ -559,34 +510,68 @@ void pollIndirect(Function &function, Counts &counts)
             poll(block.getTerminator(), counts);
 }
 
-bool isLeaf(const Function &function)
-{
-    for (const Instruction &instruction : instructions(function)) {
-        const auto *call = dyn_cast<CallBase>(&instruction);
+/* Where a call goes that may come back into this module's functions, or stay away for ever: nullptr
+ * if it is none of these.  libc's routines call nobody back, but for a few. */
+enum class Leads { NOWHERE, HERE, OUT };
 
-        if (call && !isa<IntrinsicInst>(call) && !call->isInlineAsm())
-            return false;
-        if (call && isa<AnyMemIntrinsic>(call))
-            return false;
-    }
-    return true;
+Leads leads(const CallBase &call, const TargetLibraryInfo &library)
+{
+    const Function *callee = call.getCalledFunction();
+    LibFunc known;
+
+    if (isa<IntrinsicInst>(call) || call.isInlineAsm())
+        return Leads::NOWHERE;
+    if (callee && callee->hasExactDefinition())
+        return Leads::HERE;
+    if (callee && library.getLibFunc(call, known) && known != LibFunc_qsort)
+        return Leads::NOWHERE;
+    return Leads::OUT;
 }
 
-/* Static functions that nothing in the module calls in a circle need no poll at their entry: each
- * circle through other modules comes by a function that is visible there, or whose address is.
- * longjmp makes circles of another kind, so where setjmp is called all keep theirs. */
-DenseSet<const Function *> withoutEntryPoll(Module &module)
+/* Functions that call, themselves or through others of the module, what nobody knows here. */
+DenseSet<const Function *> callingOut(Module &module, FunctionAnalysisManager &functions)
 {
     DenseSet<const Function *> found;
-    CallGraph graph(module);
+    bool changed = true;
 
-    for (const Function &function : module)
-        if (function.hasFnAttribute(Attribute::ReturnsTwice) && !function.use_empty())
-            return found;
+    while (changed) {
+        changed = false;
+        for (Function &function : module) {
+            if (function.isDeclaration() || found.count(&function))
+                continue;
+            const auto &library = functions.getResult<TargetLibraryAnalysis>(function);
+            bool out = any_of(instructions(function), [&](const Instruction &instruction) {
+                const auto *call = dyn_cast<CallBase>(&instruction);
+                Leads where = call ? leads(*call, library) : Leads::NOWHERE;
+
+                return where == Leads::OUT ||
+                       (where == Leads::HERE && found.count(call->getCalledFunction()));
+            });
+            if (out)
+                changed = found.insert(&function).second;
+        }
+    }
+    return found;
+}
+
+/* Functions that nothing calls in a circle need no poll at their entry.  Each circle through other
+ * modules comes by a function that is visible there, or whose address is, and that calls out.
+ * longjmp makes circles of another kind, so where setjmp is called all that call keep theirs. */
+DenseSet<const Function *> withoutEntryPoll(Module &module, FunctionAnalysisManager &functions)
+{
+    DenseSet<const Function *> found, out = callingOut(module, functions);
+    CallGraph graph(module);
+    bool jumps = any_of(module, [](const Function &function) {
+        return function.hasFnAttribute(Attribute::ReturnsTwice) && !function.use_empty();
+    });
+
     for (auto circle = scc_begin(&graph); !circle.isAtEnd(); ++circle) {
         const Function *function = circle->size() == 1 ? circle->front()->getFunction() : nullptr;
 
-        if (function && !circle.hasCycle() && function->hasLocalLinkage() && !function->hasAddressTaken())
+        if (!function || circle.hasCycle())
+            continue;
+        if (!out.count(function) ||
+            (!jumps && function->hasLocalLinkage() && !function->hasAddressTaken()))
             found.insert(function);
     }
     return found;
@@ -609,15 +594,13 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
         auto &functions = manager.getResult<FunctionAnalysisManagerModuleProxy>(module).getManager();
         Counts counts;
         Marker marker(module, counts);
-        DenseSet<const Function *> straight = withoutEntryPoll(module);
+        DenseSet<const Function *> straight = withoutEntryPoll(module, functions);
 
         for (Function &function : module) {
             if (function.isDeclaration() || function.hasFnAttribute(Attribute::Naked) ||
                 function.getName().startswith("__optmig_"))
                 continue;
             instrument(function, functions, marker, counts);
-            if (isLeaf(function))
-                continue;
             if (straight.count(&function))
                 counts.polls_entry++;
             else
@@ -651,8 +634,11 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
             for (Loop *loop : loops.getLoopsInPreorder())
                 strips.plan(*loop, isShort(*loop, evolution));
         }
-        marker.run(function, evolution, strips);
-        pollLoops(loops, evolution, strips, counts);
+        SmallPtrSet<const Instruction *, 8> polls;
+        planPolls(loops, evolution, strips, counts, polls);
+        marker.run(function, evolution, strips, polls);
+        for (const Instruction *before : polls)
+            poll(const_cast<Instruction *>(before), counts);
         pollIndirect(function, counts);
         strips.apply(
             [&](IRBuilder<> &builder, Value *first, Value *last) { marker.markRange(builder, first, last); },
@@ -682,7 +668,7 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
             return;
         }
         out << "{\"stores\": " << counts.stores << ", \"stack\": " << counts.stack
-            << ", \"shared\": " << counts.shared << ", \"ranges\": " << counts.ranges
+            << ", \"shared\": " << counts.shared << ", \"later\": " << counts.later << ", \"ranges\": " << counts.ranges
             << ", \"marks\": " << counts.marks << ", \"polls\": " << counts.polls
             << ", \"polls_short\": " << counts.polls_short
             << ", \"polls_strips\": " << counts.polls_strips

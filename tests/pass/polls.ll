@@ -16,7 +16,7 @@ define internal void @straight() {
 }
 
 ; CHECK-LABEL: define void @visible(
-; CHECK-NEXT: call void asm sideeffect "testb %al, __optmig_poll_v1
+; CHECK-NEXT: call void asm sideeffect "testb %al, __optmig_poll_v2
 define void @visible() {
   call void @straight()
   call void @straight()

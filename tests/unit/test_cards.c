@@ -153,7 +153,7 @@ struct note {
     uint32_t version, flags, counts[3];
 };
 
-static const struct note g_good = {7, 20, 1, "OptMig", 1, 1, {5, 5, 2}};
+static const struct note g_good = {7, 20, 1, "OptMig", CARD_ABI_VERSION, 1, {5, 5, 2}};
 
 static void test_notes(void **state)
 {
@@ -173,7 +173,7 @@ static void test_notes(void **state)
     assert_int_equal(card_notes_decode((uint8_t *)notes, sizeof(notes), 4), CARD_NOTES_UNTRACKED);
     notes[2].flags = 0;
     assert_int_equal(card_notes_decode((uint8_t *)notes, sizeof(notes), 4), CARD_NOTES_PARTIAL);
-    notes[0].version = 2;
+    notes[0].version = CARD_ABI_VERSION - 1;
     assert_int_equal(card_notes_decode((uint8_t *)notes, sizeof(notes), 4), CARD_NOTES_OTHER_ABI);
     assert_int_equal(card_notes_join(CARD_NOTES_NONE, CARD_NOTES_FULL), CARD_NOTES_FULL);
     assert_int_equal(card_notes_join(CARD_NOTES_UNTRACKED, CARD_NOTES_FULL), CARD_NOTES_UNTRACKED);

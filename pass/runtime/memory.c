@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * memcpy, memmove and memset of instrumented programs, in place of musl's.  Compiled without the
+ * pass: they mark what they have written themselves, by ranges, behind the stores and before any
+ * poll (docs/barrier.md).  Programs call them for a few bytes mostly, so these come first, and
+ * without a loop: two overlapping pieces, both read before one is written, which suits memmove too.
+ *
+ * OPTMIG_PLAIN: without marks and polls, for the libc that measurements compare with.
+ */
+#include <stddef.h>
+#include <stdint.h>
+
+#include "boundary/card.h"
+
+enum { PIECE = 64, STRIP_BYTES = 4 << CARD_SHIFT /* between two polls */ };
+
+typedef unsigned char vector __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint64_t eight __attribute__((aligned(1), may_alias));
+typedef uint32_t four __attribute__((aligned(1), may_alias));
+typedef uint16_t two __attribute__((aligned(1), may_alias));
+typedef unsigned char byte;
+
+struct piece {
+    vector part[PIECE / 16];
+};
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size);
+void *memmove(void *to, const void *from, size_t size);
+void *memset(void *to, int value, size_t size);
+
+static inline void mark_byte(const byte *written)
+{
+#ifndef OPTMIG_PLAIN
+    __asm__ volatile("movb $1, __optmig_cards_v2(%0)"
+                     :
+                     : "r"((uintptr_t)written >> CARD_SHIFT)
+                     : "memory");
+#else
+    (void)written;
+#endif
+}
+
+/* Of at most a page's length. */
+static inline void mark(const byte *written, size_t size)
+{
+    mark_byte(written);
+    mark_byte(written + size - 1);
+}
+
+/* All of a strip, [written, until); then the thread may stop. */
+static inline void mark_strip(const byte *written, const byte *until)
+{
+#ifndef OPTMIG_PLAIN
+    for (const byte *at = written; at < until; at += (size_t)1 << CARD_SHIFT)
+        mark_byte(at);
+    mark_byte(until - 1);
+    __asm__ volatile("testb %%al, __optmig_poll_v2" : : : "cc", "memory");
+#else
+    (void)written, (void)until;
+#endif
+}
+
+static inline struct piece load(const byte *from)
+{
+    struct piece piece;
+
+    for (int i = 0; i < PIECE / 16; i++)
+        piece.part[i] = *(const vector *)(from + 16 * i);
+    return piece;
+}
+
+static inline void store(byte *to, struct piece piece)
+{
+    for (int i = 0; i < PIECE / 16; i++)
+        *(vector *)(to + 16 * i) = piece.part[i];
+}
+
+/* The first bytes and the last, in two overlapping parts. */
+#define MOVE_TWO(type)                                                                             \
+    do {                                                                                           \
+        type first = *(const type *)from, last = *(const type *)(from + size - sizeof(type));      \
+                                                                                                   \
+        *(type *)to = first;                                                                       \
+        *(type *)(to + size - sizeof(type)) = last;                                                \
+    } while (0)
+
+/* At most two pieces. */
+static inline void move_short(byte *to, const byte *from, size_t size)
+{
+    if (size > 32) {
+        vector a = *(const vector *)from, b = *(const vector *)(from + 16);
+        vector y = *(const vector *)(from + size - 32), z = *(const vector *)(from + size - 16);
+
+        if (size > PIECE) {
+            vector c = *(const vector *)(from + 32), d = *(const vector *)(from + 48);
+            vector w = *(const vector *)(from + size - 64), x = *(const vector *)(from + size - 48);
+
+            *(vector *)(to + 32) = c, *(vector *)(to + 48) = d;
+            *(vector *)(to + size - 64) = w, *(vector *)(to + size - 48) = x;
+        }
+        *(vector *)to = a, *(vector *)(to + 16) = b;
+        *(vector *)(to + size - 32) = y, *(vector *)(to + size - 16) = z;
+    } else if (size >= 16) {
+        MOVE_TWO(vector);
+    } else if (size >= 8) {
+        MOVE_TWO(eight);
+    } else if (size >= 4) {
+        MOVE_TWO(four);
+    } else if (size >= 2) {
+        MOVE_TWO(two);
+    } else if (size) {
+        *to = *from;
+    } else {
+        return;
+    }
+    mark(to, size);
+}
+
+/* The parts at both ends are read before anything is written, and written last. */
+static void move_up(byte *to, const byte *from, size_t size)
+{
+    vector head = *(const vector *)from;
+    struct piece tail = load(from + size - PIECE);
+    size_t at = 16 - ((uintptr_t)to & 15);
+
+    while (size - at > PIECE) {
+        size_t begin = at, whole = (size - at - 1) / PIECE * PIECE;
+        size_t end = at + (whole < STRIP_BYTES ? whole : STRIP_BYTES);
+
+        for (; at < end; at += PIECE)
+            store(to + at, load(from + at));
+        mark_strip(to + begin, to + end);
+    }
+    *(vector *)to = head;
+    store(to + size - PIECE, tail);
+    mark(to, 16);
+    mark(to + size - PIECE, PIECE);
+}
+
+static void move_down(byte *to, const byte *from, size_t size)
+{
+    struct piece head = load(from);
+    vector tail = *(const vector *)(from + size - 16);
+    size_t at = size - ((uintptr_t)(to + size) & 15);
+
+    while (at > PIECE) {
+        size_t begin = at, whole = (at - 1) / PIECE * PIECE;
+        size_t end = at - (whole < STRIP_BYTES ? whole : STRIP_BYTES);
+
+        for (; at > end; at -= PIECE)
+            store(to + at - PIECE, load(from + at - PIECE));
+        mark_strip(to + end, to + begin);
+    }
+    store(to, head);
+    *(vector *)(to + size - 16) = tail;
+    mark(to, PIECE);
+    mark(to + size - 16, 16);
+}
+
+void *memcpy(void *restrict to, const void *restrict from, size_t size)
+{
+    if (size <= 2 * PIECE)
+        move_short(to, from, size);
+    else
+        move_up(to, from, size);
+    return to;
+}
+
+void *memmove(void *to, const void *from, size_t size)
+{
+    if (size <= 2 * PIECE)
+        move_short(to, from, size);
+    else if ((uintptr_t)to - (uintptr_t)from >= size)
+        move_up(to, from, size);
+    else
+        move_down(to, from, size);
+    return to;
+}
+
+#define SET_TWO(type)                                                                              \
+    do {                                                                                           \
+        *(type *)to = (type)pattern;                                                               \
+        *(type *)(to + size - sizeof(type)) = (type)pattern;                                       \
+    } while (0)
+
+static inline void set_short(byte *to, uint64_t pattern, size_t size)
+{
+    if (size >= 8) {
+        SET_TWO(eight);
+    } else if (size >= 4) {
+        SET_TWO(four);
+    } else if (size >= 2) {
+        SET_TWO(two);
+    } else if (size) {
+        *to = (byte)pattern;
+    } else {
+        return;
+    }
+    mark(to, size);
+}
+
+static inline vector spread(uint64_t pattern)
+{
+    uint64_t both __attribute__((vector_size(16))) = {pattern, pattern};
+
+    return (vector)both;
+}
+
+static inline void set_medium(byte *to, vector pattern, size_t size)
+{
+    *(vector *)to = pattern;
+    *(vector *)(to + size - 16) = pattern;
+    if (size > 32) {
+        *(vector *)(to + 16) = pattern;
+        *(vector *)(to + size - 32) = pattern;
+    }
+    if (size > PIECE) {
+        *(vector *)(to + 32) = pattern, *(vector *)(to + 48) = pattern;
+        *(vector *)(to + size - 64) = pattern, *(vector *)(to + size - 48) = pattern;
+    }
+    mark(to, size);
+}
+
+static void set_long(byte *to, vector pattern, size_t size)
+{
+    struct piece piece = {{pattern, pattern, pattern, pattern}};
+    size_t at = 16 - ((uintptr_t)to & 15);
+
+    *(vector *)to = pattern;
+    while (size - at > PIECE) {
+        size_t begin = at, whole = (size - at - 1) / PIECE * PIECE;
+        size_t end = at + (whole < STRIP_BYTES ? whole : STRIP_BYTES);
+
+        for (; at < end; at += PIECE)
+            store(to + at, piece);
+        if (begin < 16)
+            mark_byte(to);
+        mark_strip(to + begin, to + end);
+    }
+    store(to + size - PIECE, piece);
+    mark(to + size - PIECE, PIECE);
+}
+
+void *memset(void *to, int value, size_t size)
+{
+    uint64_t pattern = (byte)value * 0x0101010101010101ULL;
+
+    if (size < 16)
+        set_short(to, pattern, size);
+    else if (size <= 2 * PIECE)
+        set_medium(to, spread(pattern), size);
+    else
+        set_long(to, spread(pattern), size);
+    return to;
+}
