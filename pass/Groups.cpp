@@ -196,6 +196,8 @@ void Groups::emit(const Mark &mark)
         /* Each comes right behind the store, so the last one comes first. */
         if (marksOf(group, group.low, group.high) > 1)
             mark(group.after, group.base, group.high - 1);
+        for (int64_t at = group.low + PAGE; at < group.high - 1; at += PAGE) /* one long store */
+            mark(group.after, group.base, at);
         mark(group.after, group.base, group.low);
     }
 }

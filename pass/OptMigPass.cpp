@@ -50,7 +50,13 @@ cl::opt<bool> Vetted("optmig-vetted", cl::init(false), cl::Hidden,
 cl::opt<bool> AllowAsm("optmig-allow-asm", cl::init(false),
                        cl::desc("accept assembly that may write memory nobody knows of"));
 
-enum { SHORT_LOOP_ITERATIONS = 64, INLINE_COPY_BYTES = 32 /* never become a call */, PAGE = 1 << CARD_SHIFT, SETJMP_BYTES = 200, FENV_BYTES = 32 };
+enum {
+    SHORT_LOOP_ITERATIONS = 64,
+    INLINE_COPY_BYTES = 32,  /* never become a call */
+    LONGEST_EXPANDED = 4096, /* copies that the backend may make stores of */
+    SETJMP_BYTES = 200,
+    FENV_BYTES = 32,
+};
 
 /* What is in the note and in -optmig-stats: those that there are, and those that were saved. */
 struct Counts {
@@ -134,9 +140,9 @@ void Marker::addCopy(AnyMemIntrinsic &copy)
     auto *length = dyn_cast<ConstantInt>(copy.getLength());
     uint64_t size = length ? length->getZExtValue() : 0;
 
-    if (size > 0 && size <= PAGE)
+    if (size > 0 && size <= LONGEST_EXPANDED)
         add(&copy, copy.getRawDest(), size, copy.getDestAlignment());
-    else if (isa<MemCpyInlineInst>(copy) && size > PAGE)
+    else if (isa<MemCpyInlineInst>(copy) && size > LONGEST_EXPANDED)
         module.getContext().emitError(&copy, "optmig: an inlined copy of more than a page");
 }
 
@@ -170,9 +176,10 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
         IRBuilder<> builder(behind(&intrinsic));
 
         for (unsigned i = 0; i < type->getNumElements(); i++) {
-            auto *lane = cast<Instruction>(builder.CreateExtractElement(pointers, i));
+            Value *lane = builder.CreateExtractElement(pointers, i);
+            auto *extracted = dyn_cast<Instruction>(lane); /* not of constants */
 
-            add(lane, lane, layout.getTypeStoreSize(element), 1);
+            add(extracted ? extracted : &intrinsic, lane, layout.getTypeStoreSize(element), 1);
         }
         return;
     }
