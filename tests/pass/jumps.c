@@ -12,7 +12,7 @@
 
 #include "tests/lib/victim.h"
 
-enum { PAGE = 4096, PAGES = 16384, THREADS = 2 };
+enum { PAGE = 4096, PAGES = 4096, THREADS = 2 };
 
 static atomic_bool g_end;
 static atomic_ulong g_jumps;
