@@ -282,9 +282,13 @@ static void handle_syscall(struct ucontext *uc)
         .nr = (long)(int)regs->rax,
         .args = {regs->rdi, regs->rsi, regs->rdx, regs->r10, regs->r8, regs->r9},
     };
+    long result;
 
     fast_calls_learn(uc);
-    signal_syscall_finish(&call, syscall_dispatch(&call));
+    result = syscall_dispatch(&call);
+    signal_syscall_finish(&call, result);
+    /* rt_sigreturn goes back to where the program was interrupted, which may be anywhere. */
+    call.thread->call_left_at = result == CALL_REGISTERS_SET ? 0 : regs->rip;
 }
 
 /* ---- the handler ---- */
@@ -353,10 +357,11 @@ static void deliver_fault(struct thread *thread, struct ucontext *uc, const sigi
 }
 
 /* In program code, perhaps between two safepoints: is this a place to stop or to begin a handler?
- */
-static bool may_leave(struct thread *thread)
+ * Right behind a system call it is: all stores of before it have their marks.  And there it has to
+ * be, for a signal that the program sends itself is handled before the call returns (raise). */
+static bool may_leave(struct thread *thread, const struct ucontext *uc)
 {
-    if (!thread->attention || !safepoints_required())
+    if (!thread->attention || !safepoints_required() || uc->uc_mcontext.rip == thread->call_left_at)
         return true;
     safepoint_request(thread);
     return false;
@@ -380,7 +385,7 @@ int signal_handle(int number, siginfo_t *info, struct ucontext *uc)
             return outermost;
         if (!handle_fault(number, info, uc))
             deliver_fault(thread, uc, info);
-        return outermost && may_leave(thread);
+        return outermost && may_leave(thread, uc);
     }
     if (number == OM_SIGNAL_STOP) {
         thread->kicked_at = in_program(uc->uc_mcontext.rip) ? uc->uc_mcontext.rip : 0;
@@ -392,5 +397,5 @@ int signal_handle(int number, siginfo_t *info, struct ucontext *uc)
     }
     if (!outermost)
         close_windows(uc);
-    return outermost && may_leave(thread);
+    return outermost && may_leave(thread, uc);
 }

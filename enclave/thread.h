@@ -95,6 +95,7 @@ struct thread {
     uint64_t stack_top;      /* where its stack began */
     uint64_t left_stack_at;  /* its stack pointer when a handler began on the alternate stack */
     uint64_t kicked_at;      /* program counter when last told to stop; 0: in a call */
+    uint64_t call_left_at;   /* where its last system call left it, a safepoint; 0: none */
     uint32_t poll_requested; /* a signal waits for its next safepoint (safepoint.h) */
     uint32_t reserved_too;
 

@@ -93,7 +93,6 @@ class Marker {
     void collect(Instruction &instruction);
     void collectIntrinsic(IntrinsicInst &intrinsic);
     void collectAsm(CallBase &call);
-    void collectCall(CallBase &call);
     void add(Instruction *after, Value *pointer, uint64_t size, uint64_t align);
     void addCopy(AnyMemIntrinsic &copy);
     void runBlock(BasicBlock &block, const Strips &strips,
@@ -283,22 +282,6 @@ void Marker::collectAsm(CallBase &call)
                        code->getAsmString());
 }
 
-/* Routines of libc in assembly, which write through a pointer. */
-void Marker::collectCall(CallBase &call)
-{
-    Function *callee = call.getCalledFunction();
-    uint64_t size;
-
-    if (!callee || call.arg_empty() || !call.getArgOperand(0)->getType()->isPointerTy())
-        return;
-    size = StringSwitch<uint64_t>(callee->getName())
-               .Cases("setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", SETJMP_BYTES)
-               .Cases("fegetenv", "feholdexcept", FENV_BYTES)
-               .Default(0);
-    if (size)
-        add(&call, call.getArgOperand(0), size, 1);
-}
-
 void Marker::collect(Instruction &instruction)
 {
     if (auto *store = dyn_cast<StoreInst>(&instruction)) {
@@ -317,8 +300,6 @@ void Marker::collect(Instruction &instruction)
     } else if (auto *call = dyn_cast<CallBase>(&instruction)) {
         if (call->isInlineAsm())
             collectAsm(*call);
-        else
-            collectCall(*call);
     }
 }
 

@@ -23,7 +23,7 @@ static atomic_int g_round, g_done;
 
 static atomic_uchar *card(void)
 {
-    return (atomic_uchar *)&__optmig_cards_v2[(unsigned long)&g_page >> SHIFT & ((1UL << 28) - 1)];
+    return (atomic_uchar *)&__optmig_cards_v2[(unsigned long)&g_page >> SHIFT];
 }
 
 static void *writer(void *unused)

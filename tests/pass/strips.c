@@ -21,7 +21,7 @@ static volatile unsigned long g_checks, g_spare;
 
 static volatile unsigned char *card(const void *address)
 {
-    return &__optmig_cards_v2[(uintptr_t)address >> SHIFT & ((1UL << 28) - 1)];
+    return &__optmig_cards_v2[(uintptr_t)address >> SHIFT];
 }
 
 #define LOOP __attribute__((noinline)) static void
