@@ -530,6 +530,24 @@ static long freeze(void)
     return error ? error : source_send_layout();
 }
 
+/* With cards a look costs next to nothing, so there is one more behind the round trip, in which the
+ * program wrote: the destination works on what is found while the threads stop.  Few pages are sent
+ * rather than listed, since the program may want them first of all. */
+static long last_look(void)
+{
+    uint64_t pages;
+    long error;
+
+    if (g_out.move.tracker != OM_TRACKER_BARRIER || !mode_lists())
+        return 0;
+    error = list_sweep(SWEEP_WRITTEN, true, &pages);
+    if (!error && pages > PAGE_BATCH_MAX)
+        return source_send_list();
+    if (!error)
+        error = source_send_fresh(g_out.report.rounds);
+    return error ? error : source_flush(g_out.report.rounds);
+}
+
 static long stop(void)
 {
     struct stop_delay delay;
@@ -537,6 +555,7 @@ static long stop(void)
 
     g_out.stop_us = now_us();
     for (int i = 0; i < STOP_TRIES && error == -ETIMEDOUT && !check_cancel(); i++) {
+        stop_prepare();
         g_out.stop_us = now_us();
         g_out.report.stop_realtime_ns = g_host.now_ns(CLOCK_REALTIME);
         error = stop_all(STOP_TIMEOUT_us);
@@ -619,7 +638,7 @@ static long send_rest(void)
         error = pages <= EAGER_pages ? source_send_fresh(g_out.report.rounds) : source_send_list();
     if (error)
         return error;
-    /* The threads will touch these first. */
+    /* The threads will touch these first.  They go in the same record, if it has room. */
     hot = stop_hot_pages(g_out.hot_pages, HOT_PAGES_MAX);
     for (uint32_t i = 0; i < hot; i++)
         g_out.hot_pages[i] >>= OM_PAGE_SHIFT;
@@ -700,6 +719,8 @@ static long switchover(void)
     error = freeze();
     if (!error)
         error = synchronize();
+    if (!error)
+        error = last_look();
     g_out.report.precopy_us = now_us() - g_out.begin_us - g_out.report.prepare_us;
     source_counts(&before);
     if (!error)

@@ -8,6 +8,9 @@
 
 #include "enclave/thread.h"
 
+/* Right before stop_all: what it needs and takes a while, with the program running.  Only stop_all
+ * takes it back. */
+void stop_prepare(void);
 /* Returns when every live thread is parked.  0, or -ETIMEDOUT after timeout_us (then all run on).
  */
 long stop_all(uint64_t timeout_us);

@@ -198,6 +198,10 @@ struct thread *thread_slot(uint32_t index)
     return (struct thread *)(SLOTS_BASE + (uint64_t)index * SLOT_SIZE);
 }
 
+void stop_prepare(void)
+{
+}
+
 long stop_all(uint64_t timeout_us)
 {
     (void)timeout_us;
