@@ -540,6 +540,7 @@ static long last_look(void)
 
     if (g_out.move.tracker != OM_TRACKER_BARRIER || !mode_lists())
         return 0;
+    tracker_expect_stacks();
     error = list_sweep(SWEEP_WRITTEN, true, &pages);
     if (!error && pages > PAGE_BATCH_MAX)
         return source_send_list();
@@ -638,11 +639,11 @@ static long send_rest(void)
         error = pages <= EAGER_pages ? source_send_fresh(g_out.report.rounds) : source_send_list();
     if (error)
         return error;
-    /* The threads will touch these first.  They go in the same record, if it has room. */
+    /* The threads will touch these first. */
     hot = stop_hot_pages(g_out.hot_pages, HOT_PAGES_MAX);
     for (uint32_t i = 0; i < hot; i++)
         g_out.hot_pages[i] >>= OM_PAGE_SHIFT;
-    return source_send_listed(STREAM_BULK, g_out.hot_pages, hot);
+    return source_send_hot(g_out.hot_pages, hot);
 }
 
 static long capture(void)

@@ -23,6 +23,7 @@ enum {
     TABLE_REGIONS_MAX = 8192,
     TABLE_COPIES_MAX = 1024, /* 4 MiB; the tables of a small program have a few dozen pages */
     HUGE_RANGES_MAX = 64,
+    WAITING_PAGES_MAX = 8, /* for so few a record of their own takes longer than they do */
     PAGES_HEAD_SIZE = 8 + PAGE_BATCH_MAX * 8,
 };
 
@@ -272,9 +273,13 @@ long source_flush(uint32_t round)
 static long send_ranges(uint8_t type, uint32_t count)
 {
     size_t length;
+    long error;
 
     if (!count)
         return 0;
+    error = source_flush(0); /* It is filled in the same place. */
+    if (error)
+        return error;
     length = encode_ranges(sealed_body(STREAM_BULK), g_source.ranges, count);
     om_assert(length > 0);
     return sealed_send(STREAM_BULK, type, 0, length);
@@ -522,9 +527,8 @@ static long send_taken(struct batch *batch)
     return error;
 }
 
-long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count)
+static long add_listed(struct batch *batch, const uint64_t *pages, uint32_t count)
 {
-    struct batch *batch = &g_source.batches[stream];
     const struct area *hint = NULL;
     long error = 0;
 
@@ -534,7 +538,23 @@ long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count)
         if (!error && batch->count == PAGE_BATCH_MAX)
             error = send_taken(batch);
     }
+    return error;
+}
+
+long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count)
+{
+    struct batch *batch = &g_source.batches[stream];
+    long error = add_listed(batch, pages, count);
+
     return error ? error : send_taken(batch);
+}
+
+long source_send_hot(const uint64_t *pages, uint32_t count)
+{
+    struct batch *batch = &g_source.batches[STREAM_BULK];
+    long error = add_listed(batch, pages, count);
+
+    return error || batch->count <= WAITING_PAGES_MAX ? error : send_taken(batch);
 }
 
 long source_push(bool *out_more)
