@@ -165,6 +165,7 @@ struct om_move_report {
     uint32_t phase_reached;                        /* enum om_phase */
     uint32_t slow_thread; /* the last to stop, if that took over 10 ms, and where it was; else 0 */
     uint64_t slow_pc;
+    char slow_program[256]; /* the program's file, if its path is no longer than that */
     uint64_t dirty_us;     /* of the downtime: finding what was written since the last look */
     uint64_t hooks_us;     /* before the stop: the program was told of it, and waited for */
     uint64_t audited;      /* 1: the kernel tracker watched the barrier */
