@@ -247,6 +247,8 @@ long place_layout(const uint8_t *body, size_t length)
     error = mm_layout_apply(g_place.areas, count);
     if (!error)
         make_cards();
+    /* It is counted again while the program stands; its memory had better be there. */
+    (void)pageset_count(&g_place.missing);
     return error;
 }
 

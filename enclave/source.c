@@ -549,6 +549,16 @@ long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count)
     return error ? error : send_taken(batch);
 }
 
+void source_expect(const uint64_t *pages, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        pageset_touch(&g_source.fresh, pages[i]);
+        pageset_touch(&g_source.listed, pages[i]);
+    }
+    (void)source_fresh_pages();
+    (void)source_listed_pages();
+}
+
 long source_send_hot(const uint64_t *pages, uint32_t count)
 {
     struct batch *batch = &g_source.batches[STREAM_BULK];

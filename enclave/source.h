@@ -52,6 +52,9 @@ uint64_t source_listed_pages(void); /* listed and not sent yet */
 long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count);
 /* The same on the bulk stream, but a few pages wait for the next record. */
 long source_send_hot(const uint64_t *pages, uint32_t count);
+/* Before the stop: what is to be done about these pages and counted then is not to wait for memory.
+ */
+void source_expect(const uint64_t *pages, uint32_t count);
 /* Sends the next listed pages; *out_more: there are others. */
 long source_push(bool *out_more);
 

@@ -347,6 +347,17 @@ static uint32_t add_page(uint64_t *pages, uint32_t count, uint32_t capacity, uin
     return count;
 }
 
+uint32_t stop_likely_pages(uint64_t *out_pages, uint32_t capacity)
+{
+    uint32_t limit = __atomic_load_n(&g_tables->threads.slot_limit, __ATOMIC_ACQUIRE), count = 0;
+
+    count = add_page(out_pages, count, capacity, g_tables->barrier.code_start);
+    for (uint32_t i = 0; i < limit; i++)
+        if (thread_runs(thread_slot(i)))
+            count = add_page(out_pages, count, capacity, thread_slot(i)->stack_top - 1);
+    return count;
+}
+
 uint32_t stop_hot_pages(uint64_t *out_pages, uint32_t capacity)
 {
     uint32_t limit = g_tables->threads.slot_limit, count = 0;
