@@ -578,8 +578,7 @@ static long stop(void)
     g_out.report.slow_thread = delay.tid;
     g_out.report.slow_pc = delay.pc;
     if (delay.pc && strlen(g_tables->exe_path) < sizeof(g_out.report.slow_program))
-        str_copy(g_out.report.slow_program, g_tables->exe_path,
-                 sizeof(g_out.report.slow_program));
+        str_copy(g_out.report.slow_program, g_tables->exe_path, sizeof(g_out.report.slow_program));
     g_out.stopped = true;
     source_set_stopped(true);
     g_out.report.stop_us = now_us() - g_out.stop_us;

@@ -28,8 +28,8 @@ bool page_is_same(const void *a, const void *b)
         __m128i any = _mm_setzero_si128();
 
         for (int i = 0; i < 4; i++)
-            any = _mm_or_si128(
-                any, _mm_xor_si128(_mm_loadu_si128(one + i), _mm_loadu_si128(other + i)));
+            any = _mm_or_si128(any,
+                               _mm_xor_si128(_mm_loadu_si128(one + i), _mm_loadu_si128(other + i)));
         if (_mm_movemask_epi8(_mm_cmpeq_epi8(any, _mm_setzero_si128())) != 0xffff)
             return false;
     }

@@ -204,11 +204,11 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_move),     cmocka_unit_test(test_copy_and_set),
-        cmocka_unit_test(test_compare),  cmocka_unit_test(test_page_is_zero),
-        cmocka_unit_test(test_page_is_same),
-        cmocka_unit_test(test_str_copy), cmocka_unit_test(test_format),
-        cmocka_unit_test(test_chacha20), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_move),         cmocka_unit_test(test_copy_and_set),
+        cmocka_unit_test(test_compare),      cmocka_unit_test(test_page_is_zero),
+        cmocka_unit_test(test_page_is_same), cmocka_unit_test(test_str_copy),
+        cmocka_unit_test(test_format),       cmocka_unit_test(test_chacha20),
+        cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
