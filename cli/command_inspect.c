@@ -3,18 +3,15 @@
  * optmig inspect: what the notes of a program or an object say (boundary/card.h).  The linker joins
  * the notes of all objects; those without one are refused by optmig-cc when it links, by name.
  */
-#include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "boundary/card.h"
 #include "cli/arguments.h"
 #include "cli/client.h"
+#include "cli/elf_file.h"
 
 struct note_body {
     uint32_t version, flags, stores, marks, polls;
@@ -25,20 +22,10 @@ struct findings {
     unsigned long stores, marks, polls;
 };
 
-struct file {
-    const uint8_t *bytes;
-    size_t size;
-};
-
 static const struct option g_options[] = {
     CLIENT_COMMON_OPTIONS,
     {NULL, 0, NULL, 0},
 };
-
-static bool inside(const struct file *file, uint64_t at, uint64_t length)
-{
-    return at <= file->size && length <= file->size - at;
-}
 
 static void count_note(const uint8_t *body, uint32_t size, struct findings *out)
 {
@@ -63,51 +50,60 @@ static uint64_t padded(uint64_t length)
     return (length + 3) & ~3ULL;
 }
 
-static void read_notes(const struct file *file, uint64_t at, uint64_t size, struct findings *out)
+static void read_notes(const uint8_t *notes, uint64_t size, struct findings *out)
 {
-    uint64_t end = at + size;
+    uint64_t at = 0;
 
-    while (end - at >= sizeof(Elf64_Nhdr)) {
+    while (size - at >= sizeof(Elf64_Nhdr)) {
         Elf64_Nhdr note;
         uint64_t name = at + sizeof(note), body;
 
-        memcpy(&note, file->bytes + at, sizeof(note));
+        memcpy(&note, notes + at, sizeof(note));
         body = name + padded(note.n_namesz);
-        if (body > end || padded(note.n_descsz) > end - body) {
+        if (body > size || padded(note.n_descsz) > size - body) {
             out->damaged++;
             return;
         }
         if (note.n_type == CARD_NOTE_TYPE && note.n_namesz == sizeof(CARD_NOTE_NAME) &&
-            !memcmp(file->bytes + name, CARD_NOTE_NAME, sizeof(CARD_NOTE_NAME)))
-            count_note(file->bytes + body, note.n_descsz, out);
+            !memcmp(notes + name, CARD_NOTE_NAME, sizeof(CARD_NOTE_NAME)))
+            count_note(notes + body, note.n_descsz, out);
         at = body + padded(note.n_descsz);
     }
 }
 
-/* NULL, or what is wrong with the file. */
-static const char *read_elf(const struct file *file, struct findings *out)
+/* NULL, or what is wrong with it. */
+static const char *read_section(const struct elf_file *file, const Elf64_Shdr *section,
+                                struct findings *out)
 {
-    Elf64_Ehdr header;
+    const char *problem = NULL;
+    uint8_t *notes;
 
-    if (!inside(file, 0, sizeof(header)) || memcmp(file->bytes, ELFMAG, SELFMAG))
-        return "not an ELF file (an archive: look at its members, ar x)";
-    memcpy(&header, file->bytes, sizeof(header));
-    if (header.e_ident[EI_CLASS] != ELFCLASS64 || header.e_machine != EM_X86_64)
-        return "not for x86-64";
-    if (header.e_shentsize != sizeof(Elf64_Shdr) ||
-        !inside(file, header.e_shoff, (uint64_t)header.e_shnum * sizeof(Elf64_Shdr)))
-        return "a damaged ELF file, or one without section headers";
-    for (unsigned i = 0; i < header.e_shnum; i++) {
+    if (section->sh_size > file->size)
+        return "a damaged ELF file";
+    notes = malloc(section->sh_size + 1);
+    if (!notes)
+        return strerror(ENOMEM);
+    if (elf_file_read(file, section->sh_offset, notes, section->sh_size))
+        read_notes(notes, section->sh_size, out);
+    else
+        problem = "a damaged ELF file";
+    free(notes);
+    return problem;
+}
+
+static const char *read_elf(const struct elf_file *file, struct findings *out)
+{
+    const char *problem = NULL;
+
+    for (unsigned i = 0; i < file->header.e_shnum && !problem; i++) {
         Elf64_Shdr section;
 
-        memcpy(&section, file->bytes + header.e_shoff + i * sizeof(section), sizeof(section));
-        if (section.sh_type != SHT_NOTE)
-            continue;
-        if (!inside(file, section.sh_offset, section.sh_size))
-            return "a damaged ELF file";
-        read_notes(file, section.sh_offset, section.sh_size, out);
+        if (!elf_file_section(file, i, &section))
+            problem = "a damaged ELF file";
+        else if (section.sh_type == SHT_NOTE)
+            problem = read_section(file, &section, out);
     }
-    return NULL;
+    return problem;
 }
 
 static const char *verdict(const struct findings *found)
@@ -152,24 +148,13 @@ static int report(const struct common_options *common, const char *path,
 static int inspect(const struct common_options *common, const char *path)
 {
     struct findings found = {0};
-    struct file file = {NULL, 0};
-    struct stat status;
-    const char *problem = NULL;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct elf_file file;
+    const char *problem = elf_file_open(&file, path);
 
-    if (fd < 0 || fstat(fd, &status)) {
-        problem = strerror(errno);
-    } else if (!S_ISREG(status.st_mode) || status.st_size == 0) {
-        problem = "not an ELF file";
-    } else {
-        file.size = (size_t)status.st_size;
-        file.bytes = mmap(NULL, file.size, PROT_READ, MAP_PRIVATE, fd, 0);
-        problem = file.bytes == MAP_FAILED ? strerror(errno) : read_elf(&file, &found);
-        if (file.bytes != MAP_FAILED && problem)
-            munmap((void *)file.bytes, file.size);
+    if (!problem) {
+        problem = read_elf(&file, &found);
+        elf_file_close(&file);
     }
-    if (fd >= 0)
-        close(fd);
     if (!problem)
         return report(common, path, &found);
     fprintf(stderr, "optmig inspect: %s: %s\n", path, problem);

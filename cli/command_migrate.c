@@ -158,6 +158,20 @@ static void print_no_receipt(const json_t *report)
                units_printable(line_text(report, "no_receipt", ""), text, sizeof(text)));
 }
 
+static void print_slow_stop(const json_t *report)
+{
+    const char *function = line_text(report, "slow_function", NULL);
+    char name[TEXT_bytes * 4];
+
+    if (!json_object_get(report, "slow_thread"))
+        return;
+    printf("  slow stop    thread %.0f was the last to stop; it was at 0x%llx",
+           field(report, "slow_thread"), (unsigned long long)field(report, "slow_pc"));
+    if (function)
+        printf(", in %s,", units_printable(function, name, sizeof(name)));
+    puts(" when it was told");
+}
+
 static void print_moved(const json_t *report)
 {
     char memory[TEXT_bytes], bytes[TEXT_bytes], rate[TEXT_bytes], total[TEXT_bytes],
@@ -190,10 +204,7 @@ static void print_moved(const json_t *report)
         printf("  connection   broke after the start, and was replaced %.0f times\n",
                field(report, "resumed"));
     print_no_receipt(report);
-    if (json_object_get(report, "slow_thread"))
-        printf(
-            "  slow stop    thread %.0f was the last to stop; it was at 0x%llx when it was told\n",
-            field(report, "slow_thread"), (unsigned long long)field(report, "slow_pc"));
+    print_slow_stop(report);
     if (json_object_get(report, "audit_missed"))
         puts("  audit        every page that was written was marked");
 }

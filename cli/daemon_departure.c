@@ -24,6 +24,7 @@
 #include <unistd.h>
 
 #include "cli/daemon.h"
+#include "cli/elf_file.h"
 #include "cli/units.h"
 #include "host/address.h"
 #include "host/report.h"
@@ -398,6 +399,25 @@ static void ask_destination(struct departure *departure)
                     departure->lengths[departure->address], &hello, on_query_answer, departure);
 }
 
+/* Where a poll may be missing, by name. */
+static void name_slow_function(const struct enclave *enclave, json_t *report)
+{
+    const char *program = line_text(report, "slow_program", NULL);
+    const uint64_t pc = (uint64_t)line_number(report, "slow_pc", 0);
+    char function[128] = "";
+
+    if (!json_object_get(report, "slow_thread"))
+        return;
+    if (program && elf_function_at(program, pc, function, sizeof(function)))
+        json_object_set_new(report, "slow_function", json_string(function));
+    daemon_log(enclave->daemon, OM_LOG_WARN,
+               "%s: stopping took %.1f ms; thread %.0f was the last, and at 0x%llx%s%s when it was "
+               "told",
+               enclave->name, line_number(report, "stop_ms", 0),
+               line_number(report, "slow_thread", 0), (unsigned long long)pc,
+               *function ? " in " : "", function);
+}
+
 void departure_done(struct enclave *enclave, json_t *report)
 {
     struct departure *departure = enclave->departure;
@@ -406,6 +426,7 @@ void departure_done(struct enclave *enclave, json_t *report)
     if (departure->stage != STAGE_HANDED && !departure->resuming)
         return;
     stop_resuming(departure);
+    name_slow_function(enclave, report);
     departure->report = json_incref(report);
     if (result == OM_RESULT_MOVED) {
         departure->stage = STAGE_LEAVING; /* Its memory is free when it has ended. */

@@ -109,6 +109,17 @@ bool pageset_remove(struct pageset *set, uint64_t page)
     return __atomic_fetch_and(&set->words[page / WORD_BITS], ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
+void pageset_touch(struct pageset *set, uint64_t page)
+{
+    uint64_t word = page / WORD_BITS, block = word / WORD_BITS;
+
+    if (page >= set->limit)
+        return;
+    __atomic_fetch_or(&set->words[word], 0, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&set->blocks[block], 0, __ATOMIC_SEQ_CST);
+    __atomic_fetch_or(&set->spans[block / WORD_BITS], 0, __ATOMIC_SEQ_CST);
+}
+
 /* The bits of word that lie in [first, end). */
 static uint64_t mask_of(uint64_t word, uint64_t first, uint64_t end)
 {

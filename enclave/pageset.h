@@ -33,6 +33,9 @@ bool pageset_has(const struct pageset *set, uint64_t page);
 bool pageset_add(struct pageset *set, uint64_t page);
 bool pageset_remove(struct pageset *set, uint64_t page);
 
+/* Takes the memory that adding and removing this page needs, and changes nothing. */
+void pageset_touch(struct pageset *set, uint64_t page);
+
 void pageset_add_range(struct pageset *set, uint64_t first, uint64_t end);
 /* Returns how many were in the set. */
 uint64_t pageset_remove_range(struct pageset *set, uint64_t first, uint64_t end);

@@ -9,6 +9,10 @@
  * So a page never comes after it was given back, and no zero page takes the place of one that
  * comes.
  *
+ * The cards of an instrumented program are not registered: they never move, so a page of them that
+ * is not there is zero.  Those of memory that has come are made ready while the program runs at the
+ * source; it would wait for each of them in its first steps here.
+ *
  * Lock order: mm.lock, then this one.  The movers' threads do not take mm.lock once the program
  * runs: who holds it may wait for a page.  They touch no program memory then either.
  */
@@ -31,12 +35,16 @@ enum {
     DISCARD_BATCH = 512, /* ranges; the kernel takes 1024 */
 };
 
+#define CARD_PAGES (CARD_COUNT >> OM_PAGE_SHIFT)
+
 static struct {
     struct lock lock;
     struct pageset missing, requested;
+    struct pageset cards; /* pages of the card table that stand for memory that came or is listed */
     uint64_t missing_count;
     volatile uint32_t change; /* futex: complete, or failed */
     bool serving, running, failed;
+    bool cards_apart;    /* not registered for paging */
     bool spoiled;        /* a page was taken off the list and could not be put in its place */
     bool huge_by_advice; /* the kernel gives huge pages where it is asked to */
     uint32_t advices;
@@ -76,6 +84,7 @@ long place_begin(void)
 {
     pageset_create(&g_place.missing, g_program_pages);
     pageset_create(&g_place.requested, g_program_pages);
+    pageset_create(&g_place.cards, CARD_PAGES);
     if (!g_place.ranges) {
         g_place.ranges = local_alloc(RANGES_PER_RECORD_MAX * sizeof(struct message_range));
         g_place.advised = local_alloc(ADVICES_MAX * sizeof(struct page_run));
@@ -83,6 +92,7 @@ long place_begin(void)
     }
     g_place.missing_count = 0;
     g_place.serving = g_place.running = g_place.failed = g_place.spoiled = false;
+    g_place.cards_apart = false;
     g_place.advices = 0;
     g_place.huge_by_advice = huge_pages_by_advice();
     g_place.areas[0] =
@@ -182,6 +192,46 @@ void place_create(void)
     g_prefault.first = g_prefault.count = 0;
 }
 
+/* ---- cards ---- */
+
+static void note_cards(uint64_t first_page, uint64_t end_page)
+{
+    uint64_t first = first_page >> OM_PAGE_SHIFT, last = (end_page - 1) >> OM_PAGE_SHIFT;
+
+    _Static_assert(PROGRAM_END >> CARD_SHIFT <= CARD_COUNT, "each page has a card");
+    for (uint64_t page = first; page <= last; page++)
+        (void)pageset_add(&g_place.cards, page);
+}
+
+static const struct area *area_of_cards(uint64_t from)
+{
+    for (uint32_t i = 0; i < g_place.area_count; i++)
+        if (g_place.areas[i].kind == AREA_CARDS && g_place.areas[i].start >= from)
+            return &g_place.areas[i];
+    return NULL;
+}
+
+/* Errors do not matter: what is not made here is made when it is touched. */
+static void make_cards(void)
+{
+    const struct area *table = area_of_cards(CARD_TABLE_BASE), *poll;
+    struct page_run run = {0, 0};
+
+    if (!table || table->start != CARD_TABLE_BASE || table->end < CARD_TABLE_BASE + CARD_COUNT)
+        return;
+    /* Registered as a whole, before its layout was known: this thread is not to wait there. */
+    if (g_place.serving && !g_place.cards_apart)
+        return;
+    while (pageset_next(&g_place.cards, run.end, CARD_PAGES, ~0ULL, &run)) {
+        pageset_remove_range(&g_place.cards, run.first, run.end);
+        (void)advise((CARD_TABLE_BASE >> OM_PAGE_SHIFT) + run.first,
+                     (CARD_TABLE_BASE >> OM_PAGE_SHIFT) + run.end, MADV_POPULATE_WRITE);
+    }
+    poll = area_of_cards(CARD_POLL_BASE);
+    if (poll && poll->start == CARD_POLL_BASE)
+        (void)advise(poll->start >> OM_PAGE_SHIFT, poll->end >> OM_PAGE_SHIFT, MADV_POPULATE_WRITE);
+}
+
 /* ---- layout ---- */
 
 long place_layout(const uint8_t *body, size_t length)
@@ -195,6 +245,10 @@ long place_layout(const uint8_t *body, size_t length)
         return -EPROTO;
     g_place.area_count = count;
     error = mm_layout_apply(g_place.areas, count);
+    if (!error)
+        make_cards();
+    /* It is counted again while the program stands; its memory had better be there. */
+    (void)pageset_count(&g_place.missing);
     return error;
 }
 
@@ -378,6 +432,8 @@ static long place_run_of(const struct page_batch *batch, uint32_t first, uint32_
     uint32_t count = run_length(batch, first, COPY_RUN_MAX_pages);
 
     *out_count = count;
+    if (program && !g_place.running)
+        note_cards(batch->page[first], batch->page[first] + count);
     if (program && g_place.serving)
         return arrive(batch, first, count);
     /* Without a list no page is sent as zero; and a run of contents is one piece of the record. */
@@ -480,6 +536,22 @@ long place_drop(const uint8_t *body, size_t length)
     return error ? error : discard(count);
 }
 
+/* All of the program's memory but its cards.  Their place never changes (mm.c). */
+static long begin_paging(void)
+{
+    const struct area *cards = area_of_cards(PROGRAM_BASE);
+    uint64_t at = PROGRAM_BASE;
+    long error = 0;
+
+    g_place.cards_apart = cards != NULL;
+    for (; cards && !error; cards = area_of_cards(at)) {
+        if (cards->start > at)
+            error = g_host.pager_begin(at, cards->start);
+        at = cards->end;
+    }
+    return error ? error : g_host.pager_begin(at, PROGRAM_END);
+}
+
 /* Paging begins before the first page is dropped: the kernel makes no huge page over a hole in
  * memory that is registered, and over others it may. */
 long place_serve(void)
@@ -489,7 +561,7 @@ long place_serve(void)
     if (g_place.serving)
         return 0;
     place_prefault_end(); /* It would miss pages that are not listed. */
-    error = g_host.pager_begin(PROGRAM_BASE, PROGRAM_END);
+    error = begin_paging();
     if (error)
         return error;
     g_place.serving = true;
@@ -509,6 +581,7 @@ long place_list(const uint8_t *body, size_t length)
 
         if (range->first_page + range->count > g_program_pages)
             return -EPROTO;
+        note_cards(range->first_page, range->first_page + range->count);
         pageset_add_range(&g_place.missing, range->first_page, range->first_page + range->count);
     }
     return error ? error : discard(count);

@@ -59,6 +59,7 @@ size_t str_copy(char *to, const char *from, size_t capacity);
 int str_format(char *to, size_t capacity, const char *format, ...) OM_PRINTF(3, 4);
 int str_vformat(char *to, size_t capacity, const char *format, __builtin_va_list arguments);
 bool page_is_zero(const void *page); /* 4 KiB, aligned */
+bool page_is_same(const void *a, const void *b);
 
 /* log.c: one line to the enclave's log, from any thread.  Never logs secrets or program data. */
 void log_line(enum om_log_level level, const char *format, ...) OM_PRINTF(2, 3);

@@ -21,7 +21,9 @@
 
 enum {
     TABLE_REGIONS_MAX = 8192,
+    TABLE_COPIES_MAX = 1024, /* 4 MiB; the tables of a small program have a few dozen pages */
     HUGE_RANGES_MAX = 64,
+    WAITING_PAGES_MAX = 8, /* for so few a record of their own takes longer than they do */
     PAGES_HEAD_SIZE = 8 + PAGE_BATCH_MAX * 8,
 };
 
@@ -43,6 +45,12 @@ static struct {
     struct om_region *table_regions;
     struct message_range *ranges;
     struct area *areas;
+    /* Pages of the tables as they were sent while the program ran, in ascending order. */
+    struct {
+        uint32_t count;
+        uint64_t page[TABLE_COPIES_MAX];
+        uint8_t (*contents)[OM_PAGE_SIZE];
+    } copies;
 } g_source;
 
 static const uint64_t g_pages_end = (TABLES_BASE + TABLES_SIZE) >> OM_PAGE_SHIFT;
@@ -57,7 +65,9 @@ void source_create(void)
         g_source.table_regions = local_alloc(TABLE_REGIONS_MAX * sizeof(struct om_region));
         g_source.ranges = local_alloc(RANGES_PER_RECORD_MAX * sizeof(struct message_range));
         g_source.areas = local_alloc(AREAS_MAX * sizeof(struct area));
+        g_source.copies.contents = local_alloc(TABLE_COPIES_MAX * OM_PAGE_SIZE);
     }
+    g_source.copies.count = 0;
     memset(&g_source.counts, 0, sizeof(g_source.counts));
     for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
         g_source.batches[i] = (struct batch){.stream = i};
@@ -162,6 +172,53 @@ static long batch_send(struct batch *batch, uint32_t round)
     return error;
 }
 
+/* ---- tables that no tracker watches: the same contents need not be sent twice ---- */
+
+static void keep_copy(uint64_t page, const uint8_t *contents)
+{
+    uint32_t count = g_source.copies.count;
+
+    if (count == TABLE_COPIES_MAX || (count && g_source.copies.page[count - 1] >= page))
+        return;
+    memcpy(g_source.copies.contents[count], contents, OM_PAGE_SIZE);
+    g_source.copies.page[count] = page;
+    g_source.copies.count = count + 1;
+}
+
+/* The copy of this page, or NULL. */
+static const uint8_t *find_copy(uint64_t page)
+{
+    uint32_t low = 0, high = g_source.copies.count;
+
+    while (low < high) {
+        uint32_t middle = low + (high - low) / 2;
+
+        if (g_source.copies.page[middle] < page)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (low == g_source.copies.count || g_source.copies.page[low] != page)
+        return NULL;
+    return g_source.copies.contents[low];
+}
+
+/* The destination has just this already.  If not it is sent, and while the program runs a copy is
+ * kept of what is sent. */
+static bool is_known_table(uint64_t page, const uint8_t *contents)
+{
+    const uint8_t *copy;
+
+    if (page < TABLES_BASE >> OM_PAGE_SHIFT || tracker_sees_tables())
+        return false;
+    if (!g_source.stopped) {
+        keep_copy(page, contents);
+        return false;
+    }
+    copy = pageset_has(&g_source.sent, page) ? find_copy(page) : NULL;
+    return copy && page_is_same(copy, contents);
+}
+
 /* Copies one page into the batch, unless it is zero. */
 static long take_page(struct batch *batch, uint64_t page, const struct area **hint)
 {
@@ -170,6 +227,8 @@ static long take_page(struct batch *batch, uint64_t page, const struct area **hi
 
     if (error)
         return error;
+    if (is_known_table(page, slot))
+        return 0;
     if (!page_is_zero(slot)) {
         pageset_add(&g_source.sent, page);
         pageset_remove(&g_source.dropped, page);
@@ -214,9 +273,13 @@ long source_flush(uint32_t round)
 static long send_ranges(uint8_t type, uint32_t count)
 {
     size_t length;
+    long error;
 
     if (!count)
         return 0;
+    error = source_flush(0); /* It is filled in the same place. */
+    if (error)
+        return error;
     length = encode_ranges(sealed_body(STREAM_BULK), g_source.ranges, count);
     om_assert(length > 0);
     return sealed_send(STREAM_BULK, type, 0, length);
@@ -320,14 +383,11 @@ long source_send_tables(bool final, uint32_t round)
     struct om_region *regions = g_source.table_regions;
     long count, error = 0;
 
-    if (final) {
-        count = tracker_scan_tables(SWEEP_PRESENT, false, regions, TABLE_REGIONS_MAX);
-        if (count < 0)
-            return count;
+    count = tracker_scan_tables(SWEEP_PRESENT, !final, regions, TABLE_REGIONS_MAX);
+    if (final && count >= 0)
         drop_absent_tables(regions, count);
-    }
-    count = tracker_scan_tables(final ? SWEEP_WRITTEN : SWEEP_PRESENT, !final, regions,
-                                TABLE_REGIONS_MAX);
+    if (final && count >= 0 && tracker_sees_tables())
+        count = tracker_scan_tables(SWEEP_WRITTEN, false, regions, TABLE_REGIONS_MAX);
     if (count < 0)
         return count;
     for (long i = 0; i < count && !error; i++)
@@ -398,7 +458,7 @@ long source_send_fresh(uint32_t round)
         pageset_remove_range(&g_source.fresh, run.first, run.end);
         error = send_run(run.first, run.end, round);
     }
-    return error ? error : source_flush(round);
+    return error;
 }
 
 long source_send_list(void)
@@ -467,9 +527,8 @@ static long send_taken(struct batch *batch)
     return error;
 }
 
-long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count)
+static long add_listed(struct batch *batch, const uint64_t *pages, uint32_t count)
 {
-    struct batch *batch = &g_source.batches[stream];
     const struct area *hint = NULL;
     long error = 0;
 
@@ -479,7 +538,33 @@ long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count)
         if (!error && batch->count == PAGE_BATCH_MAX)
             error = send_taken(batch);
     }
+    return error;
+}
+
+long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count)
+{
+    struct batch *batch = &g_source.batches[stream];
+    long error = add_listed(batch, pages, count);
+
     return error ? error : send_taken(batch);
+}
+
+void source_expect(const uint64_t *pages, uint32_t count)
+{
+    for (uint32_t i = 0; i < count; i++) {
+        pageset_touch(&g_source.fresh, pages[i]);
+        pageset_touch(&g_source.listed, pages[i]);
+    }
+    (void)source_fresh_pages();
+    (void)source_listed_pages();
+}
+
+long source_send_hot(const uint64_t *pages, uint32_t count)
+{
+    struct batch *batch = &g_source.batches[STREAM_BULK];
+    long error = add_listed(batch, pages, count);
+
+    return error || batch->count <= WAITING_PAGES_MAX ? error : send_taken(batch);
 }
 
 long source_push(bool *out_more)

@@ -36,18 +36,25 @@ long source_send_layout(void);
 uint64_t source_choose_regions(const struct om_region *regions, long count);
 uint64_t source_fresh_pages(void); /* chosen, and neither listed nor sent yet */
 long source_send_list(void);
-/* The destination holds contents of this page that are not zero. */
 /* The destination has only these of the listed pages still to come: they are listed anew.  First
  * source_relist(), then each range; no other thread uses the list. */
 void source_relist(void);
 long source_list_again(const uint8_t *body, size_t length);
+/* The destination holds contents of this page that are not zero. */
 bool source_has_sent(uint64_t page);
+/* The rest waits in a record that is not full: source_flush(), or what is sent next on this stream.
+ */
 long source_send_fresh(uint32_t round);
 uint64_t source_listed_pages(void); /* listed and not sent yet */
 
 /* Sends those of these pages that are listed and not yet sent, on this stream.  Mover: bulk, urgent
  * thread: urgent. */
 long source_send_listed(uint32_t stream, const uint64_t *pages, uint32_t count);
+/* The same on the bulk stream, but a few pages wait for the next record. */
+long source_send_hot(const uint64_t *pages, uint32_t count);
+/* Before the stop: what is to be done about these pages and counted then is not to wait for memory.
+ */
+void source_expect(const uint64_t *pages, uint32_t count);
 /* Sends the next listed pages; *out_more: there are others. */
 long source_push(bool *out_more);
 

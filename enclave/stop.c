@@ -12,8 +12,9 @@
  *   7. parked.
  * So every captured thread is about to execute an instruction of the program, and holds no lock.
  *
- * While safepoints are required (safepoint.h), 1 becomes: the poll page is closed first, the signal
- * raises the attention word only, and the thread parks at its next poll or system call.
+ * While safepoints are required (safepoint.h), 1 becomes: the poll page is closed first, before the
+ * order; the signal raises the attention word only, and the thread parks at its next poll or system
+ * call.
  */
 #include "enclave/stop.h"
 
@@ -187,16 +188,22 @@ static void note_delay(uint64_t us)
              delay->tid, delay->pc);
 }
 
+/* A poll that faults before the order is stepped over, so closing the page costs no downtime. */
+void stop_prepare(void)
+{
+    if (!safepoints_required() || g_stop.armed)
+        return;
+    safepoint_arm();
+    g_stop.armed = true;
+}
+
 long stop_all(uint64_t timeout_us)
 {
     uint64_t begin = now_us();
     long error;
 
     order();
-    if (safepoints_required()) {
-        safepoint_arm();
-        g_stop.armed = true;
-    }
+    stop_prepare();
     g_stop.delay = (struct stop_delay){0};
     error = wait_until_parked(timeout_us);
     note_delay(now_us() - begin);
@@ -337,6 +344,17 @@ static uint32_t add_page(uint64_t *pages, uint32_t count, uint32_t capacity, uin
             return count;
     if (count < capacity)
         pages[count++] = page;
+    return count;
+}
+
+uint32_t stop_likely_pages(uint64_t *out_pages, uint32_t capacity)
+{
+    uint32_t limit = __atomic_load_n(&g_tables->threads.slot_limit, __ATOMIC_ACQUIRE), count = 0;
+
+    count = add_page(out_pages, count, capacity, g_tables->barrier.code_start);
+    for (uint32_t i = 0; i < limit; i++)
+        if (thread_runs(thread_slot(i)))
+            count = add_page(out_pages, count, capacity, thread_slot(i)->stack_top - 1);
     return count;
 }
 

@@ -8,6 +8,11 @@
 
 #include "enclave/thread.h"
 
+/* Right before stop_all: what it needs and takes a while, with the program running.  Only stop_all
+ * takes it back. */
+void stop_prepare(void);
+/* The same pages as stop_hot_pages(), as far as they can be known while the program runs. */
+uint32_t stop_likely_pages(uint64_t *out_pages, uint32_t capacity);
 /* Returns when every live thread is parked.  0, or -ETIMEDOUT after timeout_us (then all run on).
  */
 long stop_all(uint64_t timeout_us);

@@ -255,12 +255,21 @@ static long stack_regions(uint32_t *out_tid)
     return count;
 }
 
+void tracker_expect_stacks(void)
+{
+    uint32_t slots = __atomic_load_n(&g_tables->threads.slot_limit, __ATOMIC_ACQUIRE);
+
+    if (!g_tracker.stacks)
+        g_tracker.stacks = local_alloc(STACKS_MAX * sizeof(g_tracker.stacks[0]));
+    memset(g_tracker.stacks, 0, slots * CARDS_STACKS_MAX * sizeof(g_tracker.stacks[0]));
+}
+
 long tracker_stacks(const struct om_region **out_regions, uint32_t *out_tid)
 {
     if (!by_cards())
         return 0;
     if (!g_tracker.stacks)
-        g_tracker.stacks = local_alloc(STACKS_MAX * sizeof(g_tracker.stacks[0]));
+        tracker_expect_stacks();
     *out_regions = g_tracker.stacks;
     return stack_regions(out_tid);
 }

@@ -47,6 +47,8 @@ bool tracker_answer_is_good(const struct om_scan *scan, const struct om_region *
  * number of regions (valid until the next call), or -EOPNOTSUPP: the thread of this id runs on a
  * stack of its own making. */
 long tracker_stacks(const struct om_region **out_regions, uint32_t *out_tid);
+/* Before the stop: makes the memory for that. */
+void tracker_expect_stacks(void);
 /* A thread begins on this stack; on program threads. */
 void tracker_note_stack(uint64_t stack_top);
 

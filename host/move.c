@@ -76,6 +76,7 @@ static void *mover_thread(void *unused)
     channel_close_all();
     free(bundle);
     move.report.reason[OM_REASON_MAX - 1] = 0;
+    move.report.slow_program[sizeof(move.report.slow_program) - 1] = 0;
     move.report.no_receipt[OM_RULE_TEXT_MAX - 1] = 0;
     __atomic_store_n(&g_move.busy, 0, __ATOMIC_SEQ_CST);
     g_move.callbacks.done(&move.report);

@@ -148,6 +148,8 @@ json_t *report_to_json(const struct om_move_report *report)
     if (report->slow_thread) {
         set_count(object, "slow_thread", report->slow_thread);
         set_count(object, "slow_pc", report->slow_pc);
+        if (report->slow_program[0])
+            json_object_set_new(object, "slow_program", reason_to_json(report->slow_program));
     }
     if (report->resumed)
         set_count(object, "resumed", report->resumed);

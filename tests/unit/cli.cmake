@@ -18,6 +18,12 @@ target_link_libraries(test-cli-parsers PRIVATE optmig_host_flags PkgConfig::JANS
 set_target_properties(test-cli-parsers PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
 add_test(NAME cli-parsers COMMAND test-cli-parsers)
 
+add_executable(test_elf_file ${CMAKE_SOURCE_DIR}/tests/unit/test_elf_file.c ${CMAKE_SOURCE_DIR}/cli/elf_file.c)
+target_link_libraries(test_elf_file PRIVATE optmig_host_flags cmocka)
+set_target_properties(test_elf_file PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/tests)
+add_test(NAME test_elf_file COMMAND test_elf_file)
+set_tests_properties(test_elf_file PROPERTIES TIMEOUT 120 LABELS unit)
+
 add_test(NAME daemon
   COMMAND ${CMAKE_SOURCE_DIR}/tests/daemon/daemon.py ${CMAKE_BINARY_DIR})
 set_tests_properties(daemon PROPERTIES TIMEOUT 300)

@@ -198,6 +198,17 @@ struct thread *thread_slot(uint32_t index)
     return (struct thread *)(SLOTS_BASE + (uint64_t)index * SLOT_SIZE);
 }
 
+uint32_t stop_likely_pages(uint64_t *out_pages, uint32_t capacity)
+{
+    (void)out_pages;
+    (void)capacity;
+    return 0;
+}
+
+void stop_prepare(void)
+{
+}
+
 long stop_all(uint64_t timeout_us)
 {
     (void)timeout_us;

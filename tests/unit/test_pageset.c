@@ -76,7 +76,7 @@ static void step(void)
 
     if (end > WINDOW)
         end = WINDOW;
-    switch (pick(6)) {
+    switch (pick(7)) {
     case 0:
         assert_int_equal(pageset_add(&g_set, g_base + first), !g_model[first]);
         g_model[first] = true;
@@ -97,6 +97,9 @@ static void step(void)
     case 4:
         assert_int_equal(pageset_move_range(&g_set, &g_other, g_base + first, g_base + end),
                          model_move(first, end, true));
+        break;
+    case 5: /* changes nothing */
+        pageset_touch(&g_set, g_base + first);
         break;
     default:
         assert_int_equal(pageset_has(&g_set, g_base + first), g_model[first]);

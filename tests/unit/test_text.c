@@ -87,6 +87,22 @@ static void test_compare(void **state)
     assert_string_equal(strchr("abc", 0), "");
 }
 
+static void test_page_is_same(void **state)
+{
+    static _Alignas(4096) uint8_t page[4096], other[4096];
+
+    (void)state;
+    memset(page, 7, sizeof(page));
+    memset(other, 7, sizeof(other));
+    assert_true(page_is_same(page, other));
+    for (size_t i = 0; i < sizeof(page); i++) {
+        other[i] = 6;
+        assert_false(page_is_same(page, other));
+        other[i] = 7;
+    }
+    assert_true(page_is_same(page, other));
+}
+
 static void test_page_is_zero(void **state)
 {
     static _Alignas(4096) uint8_t page[4096];
@@ -188,10 +204,11 @@ static void test_random(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_move),     cmocka_unit_test(test_copy_and_set),
-        cmocka_unit_test(test_compare),  cmocka_unit_test(test_page_is_zero),
-        cmocka_unit_test(test_str_copy), cmocka_unit_test(test_format),
-        cmocka_unit_test(test_chacha20), cmocka_unit_test(test_random),
+        cmocka_unit_test(test_move),         cmocka_unit_test(test_copy_and_set),
+        cmocka_unit_test(test_compare),      cmocka_unit_test(test_page_is_zero),
+        cmocka_unit_test(test_page_is_same), cmocka_unit_test(test_str_copy),
+        cmocka_unit_test(test_format),       cmocka_unit_test(test_chacha20),
+        cmocka_unit_test(test_random),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
