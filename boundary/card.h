@@ -11,7 +11,8 @@
  * The card of an address is CARD_TABLE_BASE + (address >> CARD_SHIFT), without a mask: that is an
  * instruction less in each mark.  All of ELRANGE lies below 2^40 and has its cards in the table of
  * the file.  Natively addresses reach 2^47: pass/runtime/cards.s then reserves what follows the
- * table, before the first mark, and nobody reads it.
+ * table, before the first mark, and nobody reads it.  The loader of an enclave sets the first card,
+ * of a page that is never there, to tell that this is not needed.
  */
 #pragma once
 

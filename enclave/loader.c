@@ -333,23 +333,27 @@ static long recognise_cards(struct load *load, const struct source *source)
 {
     const struct elf_image *elf = &load->executable.elf;
 
-    load->notes = CARD_NOTES_NONE;
-    for (uint32_t i = 0; i < elf->note_count; i++) {
-        enum card_notes notes = CARD_NOTES_NONE;
-        long error = read_notes(load, source, &elf->notes[i], &notes);
+    bool table = !elf->position_independent && has_card_table(elf);
+    long error = 0;
 
-        if (error)
-            return error;
+    load->notes = CARD_NOTES_NONE;
+    for (uint32_t i = 0; i < elf->note_count && !error; i++) {
+        enum card_notes notes = CARD_NOTES_NONE;
+
+        error = read_notes(load, source, &elf->notes[i], &notes);
         load->notes = card_notes_join(load->notes, notes);
     }
-    if (load->notes == CARD_NOTES_FULL &&
-        (elf->position_independent || elf->interpreter_size || !has_card_table(elf)))
+    if (error)
+        return error;
+    if (load->notes == CARD_NOTES_FULL && (elf->interpreter_size || !table))
         load->notes = CARD_NOTES_BAD;
     if (load->notes == CARD_NOTES_FULL)
-        return use_cards(load, source);
-    if (load->program->tracker == OM_TRACKER_BARRIER)
-        return load_fail(load, -ENOEXEC, "%s: %s", source->path, card_notes_words(load->notes));
-    return 0;
+        error = use_cards(load, source);
+    else if (load->program->tracker == OM_TRACKER_BARRIER)
+        error = load_fail(load, -ENOEXEC, "%s: %s", source->path, card_notes_words(load->notes));
+    if (!error && table)
+        *(volatile uint8_t *)CARD_TABLE_BASE = CARD_DIRTY; /* cards.s: the table is enough here */
+    return error;
 }
 
 static long load_executable(struct load *load, const struct source *source)

@@ -19,9 +19,9 @@ __optmig_cards_v2:
 __optmig_poll_v2:
 	.zero 4096
 
-/* An enclave's stack lies below 2^40, and so does all else that it has cards for: the table is
- * enough.  Natively the cards of addresses up to 2^47 follow the poll page: 32 GiB of addresses,
- * of which a program touches a few pages.  No mark may come before this. */
+/* In an enclave, whose addresses end at 2^40, the table is enough; its loader has set the first card,
+ * of no page, to say so.  Natively the cards of addresses up to 2^47 follow the poll page: 32 GiB of
+ * addresses, of which a program touches a few pages.  No mark may come before this. */
 	.set REST, 0x70001000		/* behind the poll page */
 	.set REST_SIZE, 0x860000000 - REST
 	.text
@@ -29,9 +29,8 @@ __optmig_poll_v2:
 	.globl __optmig_start
 	.type __optmig_start,@function
 __optmig_start:
-	movq %rsp, %rax
-	shrq $40, %rax
-	jz _start
+	cmpb $0, __optmig_cards_v2
+	jne _start
 	movl $9, %eax			/* mmap */
 	movl $REST, %edi
 	movabsq $REST_SIZE, %rsi
