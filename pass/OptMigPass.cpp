@@ -31,9 +31,11 @@
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
 #include "boundary/card.h"
+#include "pass/Calls.h"
 #include "pass/Strips.h"
 
 using namespace llvm;
+using optmig::mayBecomeCall;
 using optmig::Strips;
 
 namespace {
@@ -461,7 +463,7 @@ void Marker::flush()
  * come. */
 bool Marker::isSafepoint(const Instruction &instruction)
 {
-    if (instruction.isTerminator())
+    if (instruction.isTerminator() || mayBecomeCall(instruction))
         return true;
     if (isa<IntrinsicInst>(instruction))
         return isa<AnyMemIntrinsic>(instruction); /* may become a call, of an instrumented routine */
