@@ -28,6 +28,7 @@
 #include <llvm/Passes/PassPlugin.h>
 #include <llvm/Support/CommandLine.h>
 #include <llvm/Support/FileSystem.h>
+#include <llvm/Transforms/Utils/Local.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
 #include "boundary/card.h"
@@ -47,7 +48,7 @@ cl::opt<std::string> StatsFile("optmig-stats", cl::init(""), cl::Hidden,
 cl::opt<bool> AllowAsm("optmig-allow-asm", cl::init(false),
                        cl::desc("accept assembly that may write memory nobody knows of"));
 
-enum { SHORT_LOOP_ITERATIONS = 64, PAGE = 1 << CARD_SHIFT, SETJMP_BYTES = 200, FENV_BYTES = 32 };
+enum { SHORT_LOOP_ITERATIONS = 64, PAGE = 1 << CARD_SHIFT, SETJMP_BYTES = 200, FENV_BYTES = 32, UNWIND_BYTES = 168 };
 
 /* What is in the note and in -optmig-stats: those that there are, and those that were saved. */
 struct Counts {
@@ -122,11 +123,10 @@ bool isOwnStack(Value *pointer)
     return isa<AllocaInst>(getUnderlyingObject(pointer, 0));
 }
 
-/* A position where marks can follow: behind the instruction, in its block. */
+/* A position where marks can follow: behind the instruction, in its block.  No invoke writes anything:
+ * see callAssembly and collectAsm. */
 Instruction *behind(Instruction *instruction)
 {
-    if (auto *invoke = dyn_cast<InvokeInst>(instruction))
-        return &*invoke->getNormalDest()->getFirstInsertionPt();
     return instruction->getNextNode();
 }
 
@@ -270,7 +270,7 @@ void Marker::collectAsm(CallBase &call)
             clobbers |= constraint.Codes.size() == 1 && constraint.Codes[0] == "{memory}";
             continue;
         }
-        if (memory) {
+        if (memory && !isa<InvokeInst>(call)) {
             Type *type = call.getAttributes().getParamElementType(argument);
 
             if (!type)
@@ -281,6 +281,10 @@ void Marker::collectAsm(CallBase &call)
         if (constraint.Type == InlineAsm::isInput || memory)
             argument++;
     }
+    if (outputs && isa<InvokeInst>(call))
+        module.getContext().emitError(&call, "optmig: this assembly may throw, and writes memory; "
+                                             "where it throws, nothing would be marked: " +
+                                                 code->getAsmString());
     if (clobbers && !outputs && !AllowAsm && !writesNothing(code->getAsmString()))
         module.getContext().emitError(
             &call, "optmig: this assembly clobbers \"memory\", and what it writes is not known; "
@@ -288,18 +292,41 @@ void Marker::collectAsm(CallBase &call)
                        code->getAsmString());
 }
 
-/* Routines of libc in assembly, which write through a pointer. */
-void Marker::collectCall(CallBase &call)
+/* Routines of libc and libunwind in assembly, which write through their first argument: how much. */
+uint64_t writtenInAssembly(const CallBase &call)
 {
-    Function *callee = call.getCalledFunction();
-    uint64_t size;
+    const Function *callee = call.getCalledFunction();
 
     if (!callee || call.arg_empty() || !call.getArgOperand(0)->getType()->isPointerTy())
-        return;
-    size = StringSwitch<uint64_t>(callee->getName())
-               .Cases("setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", SETJMP_BYTES)
-               .Cases("fegetenv", "feholdexcept", FENV_BYTES)
-               .Default(0);
+        return 0;
+    return StringSwitch<uint64_t>(callee->getName())
+        .Cases("setjmp", "_setjmp", "__setjmp", "sigsetjmp", "__sigsetjmp", SETJMP_BYTES)
+        .Cases("fegetenv", "feholdexcept", FENV_BYTES)
+        .Cases("unw_getcontext", "__unw_getcontext", UNWIND_BYTES)
+        .Default(0);
+}
+
+/* They throw nothing.  C++ may invoke them all the same, and behind an invoke, where others come by
+ * too, there is no place for marks.  True: the function has changed. */
+bool callAssembly(Function &function)
+{
+    bool changed = false;
+
+    for (BasicBlock &block : function) {
+        auto *invoke = dyn_cast<InvokeInst>(block.getTerminator());
+
+        if (invoke && writtenInAssembly(*invoke)) {
+            changeToCall(invoke);
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+void Marker::collectCall(CallBase &call)
+{
+    uint64_t size = writtenInAssembly(call);
+
     if (size)
         add(&call, call.getArgOperand(0), size, false);
 }
@@ -630,6 +657,8 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
     static void instrument(Function &function, FunctionAnalysisManager &functions, Marker &marker,
                            Counts &counts)
     {
+        if (callAssembly(function))
+            functions.invalidate(function, PreservedAnalyses::none());
         auto &loops = functions.getResult<LoopAnalysis>(function);
         auto &evolution = functions.getResult<ScalarEvolutionAnalysis>(function);
         Strips strips(evolution, function.getParent()->getDataLayout());

@@ -56,7 +56,7 @@ define void @divided(i128* %p, i128 %x, i128 %y, i64* %q, i64 %a) {
 ; A counted loop that calls has no strips: the mark comes in each turn, before the next call.
 ; CHECK-LABEL: define void @remainders(
 ; CHECK: frem double
-; CHECK-NEXT: store double
+; CHECK: store double
 ; CHECK: store volatile i8 1
 ; CHECK: icmp eq i64 %next, %n
 define void @remainders(double* %p, double* %from, i64 %n) {
