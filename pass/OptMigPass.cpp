@@ -227,6 +227,8 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
     case Intrinsic::x86_clflushopt:
     case Intrinsic::x86_clwb:
     case Intrinsic::clear_cache:
+    case Intrinsic::launder_invariant_group:
+    case Intrinsic::strip_invariant_group:
         return;
     default:
         break;
