@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * C++ in all its dealings: exceptions through many frames and from thread to thread, casts that need
- * type information, containers that live long, strings, streams, locks, condition variables,
+ * C++ in all its dealings: exceptions through many frames and from thread to thread, casts that
+ * need type information, containers that live long, strings, streams, locks, condition variables,
  * futures, statics and thread-local objects that are made when they are first needed.  Every count
  * has to come out exact.
  */
@@ -41,14 +41,22 @@ thread_local int t_alive;
 
 struct Guest {
     std::string name;
-    explicit Guest(uint64_t number) : name("guest number " + std::to_string(number)) { t_alive++; }
-    ~Guest() { t_alive--; }
+    explicit Guest(uint64_t number) : name("guest number " + std::to_string(number))
+    {
+        t_alive++;
+    }
+    ~Guest()
+    {
+        t_alive--;
+    }
 };
 
 class Refusal : public std::runtime_error
 {
   public:
-    Refusal(uint64_t number, const std::string &why) : std::runtime_error(why), number(number) {}
+    Refusal(uint64_t number, const std::string &why) : std::runtime_error(why), number(number)
+    {
+    }
     uint64_t number;
 };
 
@@ -123,13 +131,19 @@ struct Coloured {
 };
 struct Square : virtual Shape {
     uint64_t side = 0;
-    uint64_t size() const override { return side * side; }
+    uint64_t size() const override
+    {
+        return side * side;
+    }
 };
 struct Wall : Square, Coloured {
 };
 struct Line : virtual Shape {
     uint64_t length = 0;
-    uint64_t size() const override { return length; }
+    uint64_t size() const override
+    {
+        return length;
+    }
 };
 
 std::shared_ptr<Shape> make_shape(uint64_t number)
@@ -192,7 +206,8 @@ void keep_for_ever(uint64_t seed)
 
         if (number % 4 == round % 4) {
             auto found = g_sorted.find(key);
-            VICTIM_CHECK_THAT((found != g_sorted.end()) == (g_hashed.count(key) == 1), "not in both");
+            VICTIM_CHECK_THAT((found != g_sorted.end()) == (g_hashed.count(key) == 1),
+                              "not in both");
             if (found != g_sorted.end()) {
                 g_sum -= found->second;
                 g_sorted.erase(found);
@@ -215,7 +230,8 @@ void check_kept()
     for (const auto &[key, value] : g_sorted) {
         sum += value;
         auto found = g_hashed.find(key);
-        VICTIM_CHECK_THAT(found != g_hashed.end() && found->second == value, "not the same in both");
+        VICTIM_CHECK_THAT(found != g_hashed.end() && found->second == value,
+                          "not the same in both");
     }
     VICTIM_CHECK_THAT(sum == g_sum, "the sum is %lu, not %lu", sum, g_sum);
     VICTIM_CHECK_THAT(g_sorted.size() == g_hashed.size(), "one has more");
@@ -319,8 +335,14 @@ void promise_for_ever()
 
 struct Early {
     std::vector<int> numbers;
-    Early() : numbers(1000, 7) { std::cout << "made before main" << std::endl; }
-    ~Early() { std::cout << "destroyed behind main " << numbers.at(999) << std::endl; }
+    Early() : numbers(1000, 7)
+    {
+        std::cout << "made before main" << std::endl;
+    }
+    ~Early()
+    {
+        std::cout << "destroyed behind main " << numbers.at(999) << std::endl;
+    }
 } g_early;
 
 void check(std::vector<uint64_t> &before)
