@@ -13,10 +13,5 @@
 __dso_handle:
 	.quad 0
 
-	.section .note.optmig,"a",@note
-	.balign 4
-	.long 7, 20, 1
-	.asciz "OptMig"
-	.balign 4
-	.long 1, 1, 0, 0, 0
+	.include "note.s"
 	.section .note.GNU-stack,"",@progbits

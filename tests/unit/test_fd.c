@@ -766,7 +766,7 @@ static void make_own_files(void)
     char link[64];
 
     fixture_file("shared", "0123456789");
-    g_fd[0] = open_new("shared", O_RDWR);
+    g_fd[0] = open_new("shared", O_RDWR | O_NOFOLLOW);
     K(__NR_unlink, A(fixture_path("shared")));
     str_format(link, sizeof(link), "/proc/self/fd/%d", (int)g_fd[0]);
     g_fd[1] = P(sys_open, A(link), O_RDONLY);
