@@ -48,8 +48,7 @@ long fixture_kernel(long nr, const uint64_t a[6])
 
 long fixture_program(long (*handler)(struct call *), const uint64_t args[6])
 {
-    static struct thread thread;
-    struct call call = {.thread = &thread};
+    struct call call = {.nr = 0};
 
     memcpy(call.args, args, sizeof(call.args));
     return handler(&call);
