@@ -193,6 +193,8 @@ long cards_stack(const struct thread *thread, struct om_region out[CARDS_STACKS_
         if (from < to && !stack_region(from, to, &out[count++]))
             return -EOPNOTSUPP;
     }
+    if (!thread->stack_top)
+        return count;
     if (own_sp < PROGRAM_BASE || own_sp >= PROGRAM_END ||
         !stack_region(own_sp - RED_ZONE, own_stack_end(thread), &out[count++]))
         return -EOPNOTSUPP;

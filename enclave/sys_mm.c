@@ -321,10 +321,26 @@ long sys_mmap(struct call *call)
     return result < 0 ? result : (long)mapping.address;
 }
 
+/* A detached thread of musl's unmaps the stack that it runs on, and then ends.  Others may have that
+ * memory before it does. */
+static void forget_own_stack(struct call *call)
+{
+    uint64_t start = call->args[0], length = call->args[1];
+    uint64_t sp = call->uc ? call->uc->uc_mcontext.rsp : call->thread->fast.rsp; /* fast_calls.h */
+
+    if (sp - start < length && call->thread->stack_top - 1 - start < length)
+        call->thread->stack_top = 0;
+}
+
 long sys_munmap(struct call *call)
 {
+    long error;
+
     forget_files(call->args[0], call->args[1]);
-    return mm_unmap(call->args[0], call->args[1]);
+    error = mm_unmap(call->args[0], call->args[1]);
+    if (!error)
+        forget_own_stack(call);
+    return error;
 }
 
 long sys_brk(struct call *call)

@@ -92,7 +92,7 @@ struct thread {
     } kernel_write[8];
 
     /* Stacks, for the barrier tracker (cards.h). */
-    uint64_t stack_top;      /* where its stack began */
+    uint64_t stack_top;      /* where its stack began; 0: it has unmapped it, and will only end */
     uint64_t left_stack_at;  /* its stack pointer when a handler began on the alternate stack */
     uint64_t kicked_at;      /* program counter when last told to stop; 0: in a call */
     uint64_t call_left_at;   /* where its last system call left it, a safepoint; 0: none */

@@ -29,14 +29,17 @@
 #include <llvm/Passes/PassPlugin.h>
 #include <llvm/Support/CommandLine.h>
 #include <llvm/Support/FileSystem.h>
+#include <llvm/Transforms/Utils/Local.h>
 #include <llvm/Transforms/Utils/LoopSimplify.h>
 
 #include "boundary/card.h"
+#include "pass/Calls.h"
 #include "pass/Groups.h"
 #include "pass/Strips.h"
 
 using namespace llvm;
 using optmig::Groups;
+using optmig::mayBecomeCall;
 using optmig::Strips;
 
 namespace {
@@ -54,8 +57,6 @@ enum {
     SHORT_LOOP_ITERATIONS = 64,
     INLINE_COPY_BYTES = 32,  /* never become a call */
     LONGEST_EXPANDED = 4096, /* copies that the backend may make stores of */
-    SETJMP_BYTES = 200,
-    FENV_BYTES = 32,
 };
 
 /* What is in the note and in -optmig-stats: those that there are, and those that were saved. */
@@ -115,11 +116,10 @@ bool isOwnStack(Value *pointer)
     return isa<AllocaInst>(getUnderlyingObject(pointer, 0));
 }
 
-/* A position where marks can follow: behind the instruction, in its block. */
+/* A position where marks can follow: behind the instruction, in its block.  No invoke writes anything:
+ * see collectAsm. */
 Instruction *behind(Instruction *instruction)
 {
-    if (auto *invoke = dyn_cast<InvokeInst>(instruction))
-        return &*invoke->getNormalDest()->getFirstInsertionPt();
     return instruction->getNextNode();
 }
 
@@ -221,6 +221,8 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
     case Intrinsic::x86_clflushopt:
     case Intrinsic::x86_clwb:
     case Intrinsic::clear_cache:
+    case Intrinsic::launder_invariant_group:
+    case Intrinsic::strip_invariant_group:
         return;
     default:
         break;
@@ -264,7 +266,7 @@ void Marker::collectAsm(CallBase &call)
             clobbers |= constraint.Codes.size() == 1 && constraint.Codes[0] == "{memory}";
             continue;
         }
-        if (memory) {
+        if (memory && !isa<InvokeInst>(call)) {
             Type *type = call.getAttributes().getParamElementType(argument);
 
             if (!type)
@@ -275,6 +277,10 @@ void Marker::collectAsm(CallBase &call)
         if (constraint.Type == InlineAsm::isInput || memory)
             argument++;
     }
+    if (outputs && isa<InvokeInst>(call))
+        module.getContext().emitError(&call, "optmig: this assembly may throw, and writes memory; "
+                                             "where it throws, nothing would be marked: " +
+                                                 code->getAsmString());
     if (clobbers && !outputs && !AllowAsm && !writesNothing(code->getAsmString()))
         module.getContext().emitError(
             &call, "optmig: this assembly clobbers \"memory\", and what it writes is not known; "
@@ -373,7 +379,8 @@ bool Marker::isSafepoint(const Instruction &instruction)
     if (copy) /* a long one becomes a call, of an instrumented routine; without optimisation any may */
         return !length || length->getZExtValue() > INLINE_COPY_BYTES ||
                instruction.getFunction()->hasOptNone();
-    return isa<CallBase>(instruction) && !isa<IntrinsicInst>(instruction);
+    return mayBecomeCall(instruction) ||
+           (isa<CallBase>(instruction) && !isa<IntrinsicInst>(instruction));
 }
 
 void Marker::runBlock(BasicBlock &block, const Strips &strips,

@@ -10,6 +10,7 @@
 #include <llvm/Transforms/Utils/ScalarEvolutionExpander.h>
 
 #include "boundary/card.h"
+#include "pass/Calls.h"
 
 using namespace llvm;
 
@@ -55,7 +56,7 @@ static bool isQuiet(const Loop &loop, unsigned &instructions)
     for (BasicBlock *block : loop.blocks())
         for (Instruction &instruction : *block) {
             instructions += !isa<DbgInfoIntrinsic>(instruction);
-            if (isa<AnyMemIntrinsic>(instruction) ||
+            if (isa<AnyMemIntrinsic>(instruction) || mayBecomeCall(instruction) ||
                 (isa<CallBase>(instruction) && !isa<IntrinsicInst>(instruction)))
                 return false;
         }

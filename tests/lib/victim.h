@@ -39,7 +39,7 @@ int victim_finish(void); /* the exit status */
 void victim_value(const char *key, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void victim_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* Set-up that cannot work natively either: says so and exits with 2. */
-_Noreturn void victim_abort(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void victim_abort(const char *format, ...) __attribute__((noreturn, format(printf, 1, 2)));
 
 uint64_t victim_clock_ns(int clock_id);
 void victim_sleep_ms(long ms);

@@ -23,7 +23,8 @@ typedef long handler(struct call *);
 static long call(handler *handle, uint64_t a0, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4,
                  uint64_t a5)
 {
-    struct call arguments = {.args = {a0, a1, a2, a3, a4, a5}};
+    static struct thread thread;
+    struct call arguments = {.thread = &thread, .args = {a0, a1, a2, a3, a4, a5}};
 
     return handle(&arguments);
 }
