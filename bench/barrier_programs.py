@@ -157,7 +157,7 @@ class Sqlite(Packaged):
                                 os.path.join(tree, "test", "speedtest1.c"), "-lm", "-o", self.path(variant)], tree)
 
     def run(self, variant, user_seconds):
-        took, _ = user_seconds([self.path(variant), "--memdb", "--size", "12", "--verify"], self.directory)
+        took, _ = user_seconds([self.path(variant), "--memdb", "--size", "40", "--verify"], self.directory)
         return took, ""  # it prints times
 
 
@@ -165,7 +165,7 @@ class Redis(Packaged):
     """redis-server under redis-benchmark: the server's user time."""
 
     package = "redis"
-    load = ["-n", "60000", "-c", "10", "-P", "16", "-r", "20000", "-q",
+    load = ["-n", "120000", "-c", "10", "-P", "16", "-r", "20000", "-q",
             "-t", "set,get,incr,lpush,rpush,lpop,sadd,hset,zadd,lrange_100,mset"]
 
     def make(self, variant, tree):

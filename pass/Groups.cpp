@@ -3,7 +3,9 @@
  * docs/barrier.md. */
 #include "pass/Groups.h"
 
+#include <llvm/ADT/StringSwitch.h>
 #include <llvm/Analysis/ScalarEvolutionExpressions.h>
+#include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/CFG.h>
 
 #include "boundary/card.h"
@@ -13,7 +15,7 @@ using namespace llvm;
 namespace optmig
 {
 
-enum { PAGE = 1 << CARD_SHIFT, MOST_EXPECTED = 16 /* groups of a block: time of compilation */ };
+enum { MALLOC_ALIGN = 16, PAGE = 1 << CARD_SHIFT, MOST_EXPECTED = 16 /* groups of a block: time of compilation */ };
 
 /* How far `pointer` is from `base`, if that is a constant. */
 bool Groups::distance(Value *pointer, Value *base, int64_t &out)
@@ -66,6 +68,25 @@ static uint64_t alignOfBase(uint64_t align, int64_t distance)
                     : align;
 }
 
+/* What its distance from the object that it points into tells.  malloc's objects are as aligned as
+ * any type needs (or small, and then no group is longer). */
+uint64_t Groups::alignFromObject(Value *pointer)
+{
+    Value *object = getUnderlyingObject(pointer, 0);
+    const auto *call = dyn_cast<CallBase>(object);
+    const Function *callee = call ? call->getCalledFunction() : nullptr;
+    const SCEV *address = evolution.getSCEV(pointer);
+    unsigned most = CARD_SHIFT;
+
+    if (callee && StringSwitch<bool>(callee->getName()).Cases("malloc", "calloc", "realloc", true).Default(false)) {
+        address = evolution.getMinusSCEV(address, evolution.getSCEV(object));
+        most = countTrailingZeros((uint64_t)MALLOC_ALIGN);
+    }
+    if (isa<SCEVCouldNotCompute>(address))
+        return 1;
+    return 1ULL << std::min<unsigned>(evolution.GetMinTrailingZeros(address), most);
+}
+
 bool Groups::join(Group &group, const Write &write)
 {
     int64_t low, high;
@@ -95,9 +116,8 @@ void Groups::write(const Write &write)
         if (join(*group, write))
             return;
     uint64_t align = std::max(write.align, write.pointer->getPointerAlignment(layout).value());
-    unsigned zeros = evolution.GetMinTrailingZeros(evolution.getSCEV(write.pointer));
 
-    align = std::max<uint64_t>(align, 1ULL << std::min<unsigned>(zeros, CARD_SHIFT));
+    align = std::max(align, alignFromObject(write.pointer));
     groups.push_back({write.pointer, 0, (int64_t)write.size, align, write.after, false, {}});
     current.push_back(&groups.back());
 }

@@ -66,6 +66,7 @@ class Groups
     using List = llvm::SmallVector<Group *, 8>;
 
     bool distance(llvm::Value *pointer, llvm::Value *base, int64_t &out);
+    uint64_t alignFromObject(llvm::Value *pointer);
     bool join(Group &group, const Write &write);
     static unsigned marksOf(const Group &group, int64_t low, int64_t high);
     static bool mayWiden(const Group &group, int64_t low, int64_t high, unsigned more);

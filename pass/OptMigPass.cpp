@@ -18,6 +18,7 @@
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/ScalarEvolution.h>
 #include <llvm/Analysis/TargetLibraryInfo.h>
+#include <llvm/Analysis/TargetTransformInfo.h>
 #include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/DiagnosticInfo.h>
 #include <llvm/IR/IRBuilder.h>
@@ -36,6 +37,7 @@
 #include "pass/Calls.h"
 #include "pass/Groups.h"
 #include "pass/Strips.h"
+#include "pass/Unroll.h"
 
 using namespace llvm;
 using optmig::Groups;
@@ -67,6 +69,7 @@ struct Counts {
     unsigned later = 0;  /* and those of stores in blocks that follow */
     unsigned ranges = 0; /* marks moved out of loops */
     unsigned polls_short = 0, polls_strips = 0; /* polls left out of loops of few turns; moved out of counted ones */
+    unsigned unrolled = 0;                      /* loops, so that one poll serves four turns */
     unsigned polls_entry = 0;                   /* polls left out of functions that nothing calls in a circle */
 };
 
@@ -472,10 +475,13 @@ Instruction *pollOfLatch(BasicBlock &latch)
     return first;
 }
 
-/* What polls of loops will stand before. */
-void planPolls(LoopInfo &loops, ScalarEvolution &evolution, const Strips &strips, Counts &counts,
-               SmallPtrSetImpl<const Instruction *> &out)
+/* What polls of loops will stand before.  Computed gotos make cycles that are no natural loops. */
+void planPolls(Function &function, LoopInfo &loops, ScalarEvolution &evolution, const Strips &strips,
+               Counts &counts, SmallPtrSetImpl<const Instruction *> &out)
 {
+    for (BasicBlock &block : function)
+        if (isa<IndirectBrInst>(block.getTerminator()) || isa<CallBrInst>(block.getTerminator()))
+            out.insert(block.getTerminator());
     for (Loop *loop : loops.getLoopsInPreorder()) {
         SmallVector<BasicBlock *, 4> latches;
 
@@ -491,14 +497,6 @@ void planPolls(LoopInfo &loops, ScalarEvolution &evolution, const Strips &strips
         for (BasicBlock *latch : latches)
             out.insert(pollOfLatch(*latch));
     }
-}
-
-/* Cycles that are not natural loops: computed gotos. */
-void pollIndirect(Function &function, Counts &counts)
-{
-    for (BasicBlock &block : function)
-        if (isa<IndirectBrInst>(block.getTerminator()) || isa<CallBrInst>(block.getTerminator()))
-            poll(block.getTerminator(), counts);
 }
 
 /* Where a call goes that may come back into this module's functions, or stay away for ever: nullptr
@@ -621,15 +619,19 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
 
             for (Loop *loop : SmallVector<Loop *, 8>(loops.begin(), loops.end()))
                 simplifyLoop(loop, &tree, &loops, &evolution, &assumptions, nullptr, false);
-            for (Loop *loop : loops.getLoopsInPreorder())
-                strips.plan(*loop, isShort(*loop, evolution));
+            const auto &target = functions.getResult<TargetIRAnalysis>(function);
+            for (Loop *loop : loops.getLoopsInPreorder()) {
+                bool is_short = isShort(*loop, evolution);
+
+                if (!strips.plan(*loop, is_short) && !is_short)
+                    counts.unrolled += optmig::unrollSearch(*loop, loops, evolution, tree, assumptions, target);
+            }
         }
         SmallPtrSet<const Instruction *, 8> polls;
-        planPolls(loops, evolution, strips, counts, polls);
+        planPolls(function, loops, evolution, strips, counts, polls);
         marker.run(function, evolution, strips, polls);
         for (const Instruction *before : polls)
             poll(const_cast<Instruction *>(before), counts);
-        pollIndirect(function, counts);
         strips.apply(
             [&](IRBuilder<> &builder, Value *first, Value *last) { marker.markRange(builder, first, last); },
             [&](Instruction *before) { poll(before, counts); });
@@ -662,7 +664,7 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
             << ", \"marks\": " << counts.marks << ", \"polls\": " << counts.polls
             << ", \"polls_short\": " << counts.polls_short
             << ", \"polls_strips\": " << counts.polls_strips
-            << ", \"polls_entry\": " << counts.polls_entry << "}\n";
+            << ", \"unrolled\": " << counts.unrolled << ", \"polls_entry\": " << counts.polls_entry << "}\n";
     }
 };
 

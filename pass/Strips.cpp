@@ -21,7 +21,8 @@ enum {
     PAGE = 1 << CARD_SHIFT,
     STRIP_BYTES = 4 * PAGE, /* of one store: few marks, and no long way to the poll */
     MOST_TURNS = 1024,
-    SMALL_BODY = 24, /* instructions: a poll is a good part of so small a turn */
+    OUTER_TURNS = 16, /* where other loops are inside, each of which may go without a poll for long */
+    SMALL_BODY = 40,  /* instructions: a poll is a good part of so small a turn */
 };
 
 static Value *offset(IRBuilder<> &builder, Value *value, Value *bytes)
@@ -189,8 +190,7 @@ bool Strips::plan(Loop &from, bool is_short)
     loop.preheader = from.getLoopPreheader();
     loop.header = from.getHeader();
     loop.latch = from.getLoopLatch();
-    if (!from.isInnermost() || !from.isLoopSimplifyForm() || !isQuiet(from, instructions) ||
-        !findCounter(from, loop))
+    if (!from.isLoopSimplifyForm() || !isQuiet(from, instructions) || !findCounter(from, loop))
         return false;
     /* The turns until any of its exits, if all are counted; else those until the latch's. */
     const SCEV *left = evolution.getBackedgeTakenCount(&from);
@@ -200,13 +200,16 @@ bool Strips::plan(Loop &from, bool is_short)
     if (isa<SCEVCouldNotCompute>(left) || !left->getType()->isIntegerTy() ||
         evolution.getTypeSizeInBits(left->getType()) > 64 || !isSafeToExpand(left, evolution))
         return false;
-    if (all_counted && canBeMarked(from, loop))
+    if (all_counted && from.isInnermost() && canBeMarked(from, loop))
         findRanges(from, loop, stores);
     if (loop.ranges.empty() && (is_short || instructions > SMALL_BODY))
         return false;
     for (const Range &range : loop.ranges)
         longest = std::max(longest, std::abs(range.step));
-    loop.turns = is_short ? 0 : std::min<int64_t>(MOST_TURNS, STRIP_BYTES / longest);
+    loop.turns = from.isInnermost() ? std::min<int64_t>(MOST_TURNS, STRIP_BYTES / longest)
+                                    : (int64_t)OUTER_TURNS;
+    if (is_short)
+        loop.turns = 0;
     expand(from, loop, left);
     covered.insert(stores.begin(), stores.end());
     if (!is_short)

@@ -5,7 +5,7 @@
 
 #include "input.h"
 
-enum { TEXT = 5 << 20, LEVEL = 6 };
+enum { TEXT = 12 << 20, LEVEL = 6 };
 
 int main(void)
 {

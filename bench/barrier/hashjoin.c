@@ -53,7 +53,7 @@ int main(void)
 
     make(left, BUILD);
     make(right, PROBE);
-    for (int turn = 0; turn < 3; turn++) {
+    for (int turn = 0; turn < 10; turn++) {
         long matches = 0;
 
         partition(left, BUILD, left_parts);

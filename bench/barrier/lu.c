@@ -5,7 +5,7 @@
 
 #include "input.h"
 
-enum { SIZE = 700 };
+enum { SIZE = 1100 };
 
 static void decompose(double (*a)[SIZE])
 {

@@ -5,7 +5,7 @@
 
 #include "input.h"
 
-enum { TEXT = 3 << 20, TURNS = 2 };
+enum { TEXT = 3 << 20, TURNS = 4 };
 
 struct word {
     struct word *next;

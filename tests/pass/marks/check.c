@@ -292,6 +292,12 @@ __attribute__((used)) static uint64_t new_stack(void)
     return (uint64_t)memory(STACK_BASE, STACK_BYTES) + STACK_BYTES;
 }
 
+/* As in libc, assembly marks what it writes itself. */
+#define TEXT_OF(number) #number
+#define AS_TEXT(number) TEXT_OF(number)
+#define MARK(place)                                                                                \
+    "  leaq " place ", %rcx\n  shrq $" AS_TEXT(CARD_SHIFT) ", %rcx\n  movb $1, __optmig_cards_v2(%rcx)\n"
+
 __asm__(".globl marks_start\n"
         "marks_start: xorl %ebp, %ebp\n"
         "  andq $-16, %rsp\n"
@@ -306,7 +312,8 @@ __asm__(".globl marks_start\n"
         "setjmp: _setjmp:\n"
         "  movq %rbx, (%rdi)\n  movq %rbp, 8(%rdi)\n  movq %r12, 16(%rdi)\n  movq %r13, 24(%rdi)\n"
         "  movq %r14, 32(%rdi)\n  movq %r15, 40(%rdi)\n  leaq 8(%rsp), %rdx\n  movq %rdx, 48(%rdi)\n"
-        "  movq (%rsp), %rdx\n  movq %rdx, 56(%rdi)\n  xorl %eax, %eax\n  ret\n"
+        "  movq (%rsp), %rdx\n  movq %rdx, 56(%rdi)\n" MARK("(%rdi)") MARK("32(%rdi)") MARK("63(%rdi)")
+        "  xorl %eax, %eax\n  ret\n"
         "longjmp: movl %esi, %eax\n"
         "  movq (%rdi), %rbx\n  movq 8(%rdi), %rbp\n  movq 16(%rdi), %r12\n  movq 24(%rdi), %r13\n"
         "  movq 32(%rdi), %r14\n  movq 40(%rdi), %r15\n  movq 48(%rdi), %rsp\n  jmp *56(%rdi)\n");

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Unrolling of small loops that nothing counts; why stands in Unroll.h. */
+#include "pass/Unroll.h"
+
+#include <llvm/Analysis/OptimizationRemarkEmitter.h>
+#include <llvm/IR/IntrinsicInst.h>
+#include <llvm/Transforms/Utils/LoopUtils.h>
+#include <llvm/Transforms/Utils/UnrollLoop.h>
+
+using namespace llvm;
+
+namespace optmig
+{
+
+enum { TURNS = 4, SMALL_TURN = 20 /* instructions */ };
+
+/* Calls may poll themselves, and cost more than a poll. */
+static bool isSmall(const Loop &loop)
+{
+    unsigned instructions = 0;
+
+    for (BasicBlock *block : loop.blocks())
+        for (Instruction &instruction : *block) {
+            if (isa<CallBase>(instruction) && !isa<IntrinsicInst>(instruction))
+                return false;
+            instructions += !isa<DbgInfoIntrinsic>(instruction);
+        }
+    return instructions <= SMALL_TURN;
+}
+
+bool unrollSearch(Loop &loop, LoopInfo &loops, ScalarEvolution &evolution, DominatorTree &tree,
+                  AssumptionCache &assumptions, const TargetTransformInfo &target)
+{
+    Function *function = loop.getHeader()->getParent();
+    UnrollLoopOptions options = {TURNS, true, false, false, false, true};
+
+    if (!loop.isInnermost() || !loop.isLoopSimplifyForm() || !isSmall(loop) ||
+        function->hasOptSize() || !loop.isSafeToClone())
+        return false;
+    OptimizationRemarkEmitter remarks(function);
+    formLCSSA(loop, tree, &loops, &evolution);
+    return UnrollLoop(&loop, options, &loops, &evolution, &tree, &assumptions, &target, &remarks,
+                      true) != LoopUnrollResult::Unmodified;
+}
+
+} // namespace optmig
