@@ -22,7 +22,10 @@ enum {
     STRIP_BYTES = 4 * PAGE, /* of one store: few marks, and no long way to the poll */
     MOST_TURNS = 1024,
     OUTER_TURNS = 16, /* where other loops are inside, each of which may go without a poll for long */
-    SMALL_BODY = 40,  /* instructions: a poll is a good part of so small a turn */
+    /* Instructions of a turn, of a loop without marks behind its strips.  Strips cost a dozen at each
+     * entry, and most loops turn a few times only: a poll has to be a good part of the turn. */
+    SMALL_BODY = 12,
+    SMALL_OUTER = 40, /* it is entered less often */
 };
 
 static Value *offset(IRBuilder<> &builder, Value *value, Value *bytes)
@@ -202,7 +205,8 @@ bool Strips::plan(Loop &from, bool is_short)
         return false;
     if (all_counted && from.isInnermost() && canBeMarked(from, loop))
         findRanges(from, loop, stores);
-    if (loop.ranges.empty() && (is_short || instructions > SMALL_BODY))
+    unsigned small = from.isInnermost() ? SMALL_BODY : SMALL_OUTER;
+    if (loop.ranges.empty() && (is_short || instructions > small))
         return false;
     for (const Range &range : loop.ranges)
         longest = std::max(longest, std::abs(range.step));

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memcpy, memmove and memset of instrumented programs, in place of musl's.  Compiled without the
- * pass: they mark what they have written themselves, by ranges, behind the stores and before any
+ * memcpy, memmove, memset and memcmp of instrumented programs, in place of musl's.  Compiled without
+ * the pass: they mark what they have written themselves, by ranges, behind the stores and before any
  * poll (docs/barrier.md).  Programs call them for a few bytes mostly, so these come first, and
  * without a loop: two overlapping pieces, both read before one is written, which suits memmove too.
  *
@@ -28,6 +28,7 @@ struct piece {
 __attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from, size_t size);
 __attribute__((weak)) void *memmove(void *to, const void *from, size_t size);
 __attribute__((weak)) void *memset(void *to, int value, size_t size);
+__attribute__((weak)) int memcmp(const void *left, const void *right, size_t size);
 
 static inline void mark_byte(const byte *written)
 {
@@ -48,17 +49,21 @@ static inline void mark(const byte *written, size_t size)
     mark_byte(written + size - 1);
 }
 
-/* All of a strip, [written, until); then the thread may stop. */
-static inline void mark_strip(const byte *written, const byte *until)
+/* The thread may stop here. */
+static inline void poll(void)
 {
 #ifndef OPTMIG_PLAIN
+    __asm__ volatile("testb %%al, __optmig_poll_v2" : : : "cc", "memory");
+#endif
+}
+
+/* All of a strip, [written, until). */
+static inline void mark_strip(const byte *written, const byte *until)
+{
     for (const byte *at = written; at < until; at += (size_t)1 << CARD_SHIFT)
         mark_byte(at);
     mark_byte(until - 1);
-    __asm__ volatile("testb %%al, __optmig_poll_v2" : : : "cc", "memory");
-#else
-    (void)written, (void)until;
-#endif
+    poll();
 }
 
 static inline struct piece load(const byte *from)
@@ -252,4 +257,70 @@ void *memset(void *to, int value, size_t size)
     else
         set_short(to, pattern, size);
     return to;
+}
+
+/* Of two words that differ, in the order of their bytes in memory. */
+static inline int order(uint64_t left, uint64_t right)
+{
+    return __builtin_bswap64(left) < __builtin_bswap64(right) ? -1 : 1;
+}
+
+static inline int compare_eight(const byte *left, const byte *right)
+{
+    uint64_t a = *(const eight *)left, b = *(const eight *)right;
+
+    return a == b ? 0 : order(a, b);
+}
+
+static inline int compare_four(const byte *left, const byte *right)
+{
+    uint64_t a = *(const four *)left, b = *(const four *)right;
+
+    return a == b ? 0 : order(a, b);
+}
+
+static inline int compare_short(const byte *left, const byte *right, size_t size)
+{
+    int first;
+
+    if (size >= 8) {
+        first = compare_eight(left, right);
+        return first ? first : compare_eight(left + size - 8, right + size - 8);
+    }
+    if (size >= 4) {
+        first = compare_four(left, right);
+        return first ? first : compare_four(left + size - 4, right + size - 4);
+    }
+    for (; size && *left == *right; size--)
+        left++, right++;
+    return size ? *left - *right : 0;
+}
+
+/* Sixteen bytes: 0 if they are the same. */
+static inline int compare_vector(const byte *left, const byte *right)
+{
+    vector same = *(const vector *)left == *(const vector *)right;
+    unsigned where = (unsigned)__builtin_ia32_pmovmskb128((__attribute__((vector_size(16))) char)same) ^ 0xffff;
+
+    if (!where)
+        return 0;
+    where = (unsigned)__builtin_ctz(where);
+    return left[where] - right[where];
+}
+
+int memcmp(const void *left, const void *right, size_t size)
+{
+    const byte *a = left, *b = right;
+
+    if (size < 16)
+        return compare_short(a, b, size);
+    for (size_t at = 0; at < size - 16; at += 16) {
+        int difference = compare_vector(a + at, b + at);
+
+        if (difference)
+            return difference;
+        if (((at + 16) & (STRIP_BYTES - 1)) == 0)
+            poll();
+    }
+    return compare_vector(a + size - 16, b + size - 16);
 }

@@ -52,3 +52,67 @@ define internal void @other() {
   call void @one()
   ret void
 }
+
+; Visible, but it calls nothing that could call it.
+; CHECK-LABEL: define void @calls_out_nowhere(
+; CHECK-NOT: testb
+; CHECK: ret void
+define void @calls_out_nowhere() {
+  call void @leaf()
+  ret void
+}
+
+; CHECK-LABEL: define void @leaf(
+; CHECK-NOT: testb
+; CHECK: ret void
+define void @leaf() {
+  ret void
+}
+
+declare i64 @strlen(i8*)
+declare void @qsort(i8*, i64, i64, i32 (i8*, i8*)*)
+
+; libc's routines do not call back.
+; CHECK-LABEL: define i64 @measures(
+; CHECK-NOT: testb
+; CHECK: ret i64
+define i64 @measures(i8* %text) {
+  %length = call i64 @strlen(i8* %text)
+  ret i64 %length
+}
+
+; But this one does.
+; CHECK-LABEL: define void @sorts(
+; CHECK-NEXT: call void asm sideeffect "testb
+define void @sorts(i8* %all, i64 %n, i32 (i8*, i8*)* %compare) {
+  call void @qsort(i8* %all, i64 %n, i64 8, i32 (i8*, i8*)* %compare)
+  ret void
+}
+
+; A search that nothing counts is unrolled: one poll for four turns, and it stands before what sets the flags.
+; CHECK-LABEL: define i8* @search(
+; CHECK: load i8
+; CHECK-NOT: testb
+; CHECK: load i8
+; CHECK-NOT: testb
+; CHECK: load i8
+; CHECK-NOT: testb
+; CHECK: call void asm sideeffect "testb
+; CHECK-NEXT: load i8
+; CHECK-NEXT: getelementptr
+; CHECK-NEXT: icmp
+; CHECK-NEXT: br i1
+; CHECK-NOT: testb
+; CHECK: ret i8*
+define i8* @search(i8* %text) {
+entry:
+  br label %body
+body:
+  %at = phi i8* [ %text, %entry ], [ %next, %body ]
+  %c = load i8, i8* %at
+  %next = getelementptr i8, i8* %at, i64 1
+  %end = icmp eq i8 %c, 0
+  br i1 %end, label %out, label %body
+out:
+  ret i8* %at
+}
