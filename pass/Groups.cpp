@@ -15,7 +15,11 @@ using namespace llvm;
 namespace optmig
 {
 
-enum { MALLOC_ALIGN = 16, PAGE = 1 << CARD_SHIFT, MOST_EXPECTED = 16 /* groups of a block: time of compilation */ };
+enum {
+    MALLOC_ALIGN = 16,
+    PAGE = 1 << CARD_SHIFT,
+    MOST_EXPECTED = 16 /* groups of a block: time of compilation */
+};
 
 /* How far `pointer` is from `base`, if that is a constant. */
 bool Groups::distance(Value *pointer, Value *base, int64_t &out)
@@ -78,7 +82,9 @@ uint64_t Groups::alignFromObject(Value *pointer)
     const SCEV *address = evolution.getSCEV(pointer);
     unsigned most = CARD_SHIFT;
 
-    if (callee && StringSwitch<bool>(callee->getName()).Cases("malloc", "calloc", "realloc", true).Default(false)) {
+    if (callee && StringSwitch<bool>(callee->getName())
+                      .Cases("malloc", "calloc", "realloc", true)
+                      .Default(false)) {
         address = evolution.getMinusSCEV(address, evolution.getSCEV(object));
         most = countTrailingZeros((uint64_t)MALLOC_ALIGN);
     }
@@ -158,8 +164,8 @@ bool Groups::leaveToOthers(Group &group, ArrayRef<BasicBlock *> next, unsigned m
     return true;
 }
 
-/* What all blocks that follow are going to mark is also to come for who comes to this one, which has
- * no safepoint. */
+/* What all blocks that follow are going to mark is also to come for who comes to this one, which
+ * has no safepoint. */
 void Groups::passThrough(ArrayRef<BasicBlock *> next, List &entry)
 {
     for (Group *group : expected[next.front()]) {

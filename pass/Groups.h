@@ -9,7 +9,8 @@
  *
  * A group may also wait for a group of a later block: if each way on from its block comes, before
  * any safepoint, by a group at a constant distance, then that one is widened, and this one needs no
- * mark.  Ways that go back in the function (loops) end a group: distances compare values of one turn.
+ * mark.  Ways that go back in the function (loops) end a group: distances compare values of one
+ * turn.
  */
 #pragma once
 
@@ -52,16 +53,19 @@ class Groups
     using Mark = std::function<void(llvm::Instruction *after, llvm::Value *base, int64_t offset)>;
     void emit(const Mark &mark);
 
-    unsigned shared = 0, later = 0; /* marks saved: by a group's others, by groups of later blocks */
+    unsigned shared = 0,
+             later = 0; /* marks saved: by a group's others, by groups of later blocks */
 
   private:
     struct Group {
         llvm::Value *base;
         int64_t low, high; /* bytes from base, [low, high) */
         uint64_t align;    /* of base */
-        llvm::Instruction *after; /* nullptr: it stands for `there`, groups of the blocks that follow */
+        llvm::Instruction
+            *after; /* nullptr: it stands for `there`, groups of the blocks that follow */
         bool needless;
-        llvm::SmallVector<std::pair<Group *, int64_t>, 2> there; /* and how far their bases are from here */
+        llvm::SmallVector<std::pair<Group *, int64_t>, 2>
+            there; /* and how far their bases are from here */
     };
     using List = llvm::SmallVector<Group *, 8>;
 
@@ -81,7 +85,8 @@ class Groups
     List current;             /* since the last safepoint, or the block's beginning */
     List first;               /* those before the block's first safepoint */
     bool has_safepoint = false;
-    llvm::DenseMap<const llvm::BasicBlock *, List> expected; /* groups to come before any safepoint */
+    llvm::DenseMap<const llvm::BasicBlock *, List>
+        expected; /* groups to come before any safepoint */
 };
 
 } // namespace optmig

@@ -11,13 +11,11 @@
  *
  * Not marked: the function's own stack.  The runtime sends stacks whole.
  */
+#include <llvm/ADT/DenseSet.h>
 #include <llvm/ADT/PostOrderIterator.h>
-#include <llvm/ADT/SCCIterator.h>
 #include <llvm/Analysis/AssumptionCache.h>
-#include <llvm/Analysis/CallGraph.h>
 #include <llvm/Analysis/LoopInfo.h>
 #include <llvm/Analysis/ScalarEvolution.h>
-#include <llvm/Analysis/TargetLibraryInfo.h>
 #include <llvm/Analysis/TargetTransformInfo.h>
 #include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/DiagnosticInfo.h>
@@ -35,6 +33,7 @@
 
 #include "boundary/card.h"
 #include "pass/Calls.h"
+#include "pass/Circles.h"
 #include "pass/Groups.h"
 #include "pass/Strips.h"
 #include "pass/Unroll.h"
@@ -52,6 +51,8 @@ cl::opt<std::string> StatsFile("optmig-stats", cl::init(""), cl::Hidden,
                                cl::desc("append what was counted in a module to this file, a line of JSON"));
 cl::opt<bool> Vetted("optmig-vetted", cl::init(false), cl::Hidden,
                      cl::desc("our own routines, which mark what they write: they only get the note"));
+cl::opt<bool> FileAsm("optmig-file-asm", cl::init(false), cl::Hidden,
+                      cl::desc("musl's own: assembly outside of functions is vetted"));
 cl::opt<bool> AllowAsm("optmig-allow-asm", cl::init(false),
                        cl::desc("accept assembly that may write memory nobody knows of"));
 
@@ -499,73 +500,6 @@ void planPolls(Function &function, LoopInfo &loops, ScalarEvolution &evolution, 
     }
 }
 
-/* Where a call goes that may come back into this module's functions, or stay away for ever: nullptr
- * if it is none of these.  libc's routines call nobody back, but for a few. */
-enum class Leads { NOWHERE, HERE, OUT };
-
-Leads leads(const CallBase &call, const TargetLibraryInfo &library)
-{
-    const Function *callee = call.getCalledFunction();
-    LibFunc known;
-
-    if (isa<IntrinsicInst>(call) || call.isInlineAsm())
-        return Leads::NOWHERE;
-    if (callee && callee->hasExactDefinition())
-        return Leads::HERE;
-    if (callee && library.getLibFunc(call, known) && known != LibFunc_qsort)
-        return Leads::NOWHERE;
-    return Leads::OUT;
-}
-
-/* Functions that call, themselves or through others of the module, what nobody knows here. */
-DenseSet<const Function *> callingOut(Module &module, FunctionAnalysisManager &functions)
-{
-    DenseSet<const Function *> found;
-    bool changed = true;
-
-    while (changed) {
-        changed = false;
-        for (Function &function : module) {
-            if (function.isDeclaration() || found.count(&function))
-                continue;
-            const auto &library = functions.getResult<TargetLibraryAnalysis>(function);
-            bool out = any_of(instructions(function), [&](const Instruction &instruction) {
-                const auto *call = dyn_cast<CallBase>(&instruction);
-                Leads where = call ? leads(*call, library) : Leads::NOWHERE;
-
-                return where == Leads::OUT ||
-                       (where == Leads::HERE && found.count(call->getCalledFunction()));
-            });
-            if (out)
-                changed = found.insert(&function).second;
-        }
-    }
-    return found;
-}
-
-/* Functions that nothing calls in a circle need no poll at their entry.  Each circle through other
- * modules comes by a function that is visible there, or whose address is, and that calls out.
- * longjmp makes circles of another kind, so where setjmp is called all that call keep theirs. */
-DenseSet<const Function *> withoutEntryPoll(Module &module, FunctionAnalysisManager &functions)
-{
-    DenseSet<const Function *> found, out = callingOut(module, functions);
-    CallGraph graph(module);
-    bool jumps = any_of(module, [](const Function &function) {
-        return function.hasFnAttribute(Attribute::ReturnsTwice) && !function.use_empty();
-    });
-
-    for (auto circle = scc_begin(&graph); !circle.isAtEnd(); ++circle) {
-        const Function *function = circle->size() == 1 ? circle->front()->getFunction() : nullptr;
-
-        if (!function || circle.hasCycle())
-            continue;
-        if (!out.count(function) ||
-            (!jumps && function->hasLocalLinkage() && !function->hasAddressTaken()))
-            found.insert(function);
-    }
-    return found;
-}
-
 /* That a store is non-temporal is a hint; without it, it is visible in order, as marks need. */
 void makeTemporal(Function &function)
 {
@@ -576,20 +510,43 @@ void makeTemporal(Function &function)
 
 /* ---- the module ---- */
 
+/* Assembly outside of functions: directives and labels are no code, all else marks nothing. */
+void checkFileAsm(Module &module)
+{
+    SmallVector<StringRef, 16> lines;
+    StringRef text = module.getModuleInlineAsm();
+
+    if (FileAsm || AllowAsm)
+        return;
+    text.split(lines, '\n');
+    for (StringRef line : lines) {
+        StringRef rest = line.trim();
+
+        while (rest.contains(':') && rest.split(':').first.find_first_of(" \t,(%\"") == StringRef::npos)
+            rest = rest.split(':').second.trim(); /* a label */
+        if (rest.empty() || rest.startswith(".") || rest.startswith("#") || rest.startswith("//"))
+            continue;
+        module.getContext().emitError("optmig: assembly outside of functions marks nothing; accept it with "
+                                      "--allow-asm if it writes no memory: " + line.trim());
+        return;
+    }
+}
+
 class OptMigPass : public PassInfoMixin<OptMigPass> {
   public:
     PreservedAnalyses run(Module &module, ModuleAnalysisManager &manager)
     {
         auto &functions = manager.getResult<FunctionAnalysisManagerModuleProxy>(module).getManager();
         Counts counts;
+        checkFileAsm(module);
         Marker marker(module, counts);
-        DenseSet<const Function *> straight = withoutEntryPoll(module, functions);
+        DenseSet<const Function *> circles = optmig::breakingCircles(module, functions);
 
         for (Function &function : module) {
             if (function.isDeclaration() || function.hasFnAttribute(Attribute::Naked) || Vetted)
                 continue;
             instrument(function, functions, marker, counts);
-            if (straight.count(&function))
+            if (!circles.count(&function))
                 counts.polls_entry++;
             else
                 poll(&*function.getEntryBlock().getFirstInsertionPt(), counts);

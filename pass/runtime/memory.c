@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * memcpy, memmove, memset and memcmp of instrumented programs, in place of musl's.  Compiled without
- * the pass: they mark what they have written themselves, by ranges, behind the stores and before any
- * poll (docs/barrier.md).  Programs call them for a few bytes mostly, so these come first, and
- * without a loop: two overlapping pieces, both read before one is written, which suits memmove too.
+ * memcpy, memmove, memset and memcmp of instrumented programs, in place of musl's.  Compiled
+ * without the pass: they mark what they have written themselves, by ranges, behind the stores and
+ * before any poll (docs/barrier.md).  Programs call them for a few bytes mostly, so these come
+ * first, and without a loop: two overlapping pieces, both read before one is written, which suits
+ * memmove too.
  *
  * OPTMIG_PLAIN: without marks and polls, for the libc that measurements compare with.
  */
@@ -300,7 +301,8 @@ static inline int compare_short(const byte *left, const byte *right, size_t size
 static inline int compare_vector(const byte *left, const byte *right)
 {
     vector same = *(const vector *)left == *(const vector *)right;
-    unsigned where = (unsigned)__builtin_ia32_pmovmskb128((__attribute__((vector_size(16))) char)same) ^ 0xffff;
+    unsigned where =
+        (unsigned)__builtin_ia32_pmovmskb128((__attribute__((vector_size(16))) char)same) ^ 0xffff;
 
     if (!where)
         return 0;

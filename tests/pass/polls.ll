@@ -15,8 +15,10 @@ define internal void @straight() {
   ret void
 }
 
+; Its calls lead to lower names only, and names cannot go down all the way round.
 ; CHECK-LABEL: define void @visible(
-; CHECK-NEXT: call void asm sideeffect "testb %al, __optmig_poll_v2
+; CHECK-NOT: testb
+; CHECK: ret void
 define void @visible() {
   call void @straight()
   call void @straight()
@@ -46,8 +48,10 @@ define internal void @one() {
   ret void
 }
 
+; A circle has one poll.
 ; CHECK-LABEL: define internal void @other(
-; CHECK-NEXT: call void asm sideeffect "testb
+; CHECK-NOT: testb
+; CHECK: ret void
 define internal void @other() {
   call void @one()
   ret void
@@ -82,9 +86,9 @@ define i64 @measures(i8* %text) {
 }
 
 ; But this one does.
-; CHECK-LABEL: define void @sorts(
+; CHECK-LABEL: define void @arrange(
 ; CHECK-NEXT: call void asm sideeffect "testb
-define void @sorts(i8* %all, i64 %n, i32 (i8*, i8*)* %compare) {
+define void @arrange(i8* %all, i64 %n, i32 (i8*, i8*)* %compare) {
   call void @qsort(i8* %all, i64 %n, i64 8, i32 (i8*, i8*)* %compare)
   ret void
 }
@@ -115,4 +119,29 @@ body:
   br i1 %end, label %out, label %body
 out:
   ret i8* %at
+}
+
+; To a higher name, through a static function.
+; CHECK-LABEL: define void @below(
+; CHECK-NEXT: call void asm sideeffect "testb %al, __optmig_poll_v2
+define void @below() {
+  call void @straight()
+  ret void
+}
+
+; Known to others by a lower name too.
+@a_name = alias void (), void ()* @renamed
+; CHECK-LABEL: define void @renamed(
+; CHECK-NEXT: call void asm sideeffect "testb
+define void @renamed() {
+  call void @outside()
+  ret void
+}
+
+; By a pointer to anywhere.
+; CHECK-LABEL: define void @visits(
+; CHECK-NEXT: call void asm sideeffect "testb
+define void @visits(void ()* %where) {
+  call void %where()
+  ret void
 }

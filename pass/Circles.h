@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which functions poll at their entry: so many that each circle of calls comes by one.
+ *
+ * A circle within the module has an edge back in a search in depth: the function that it leads to
+ * polls.  A circle through other modules is seen in parts only.  It has a call by a pointer, or all
+ * its edges have names at both ends that every module knows, and then one leads to a name that is
+ * not lower: names cannot go down all the way round.  So a function polls that others can reach (it
+ * is visible, or its address is taken) and that calls by a pointer, or a name not below its own,
+ * itself or through static functions.  libc's routines call nobody back, but for a few.
+ *
+ * longjmp makes circles of another kind: who calls it counts as calling by a pointer, and where
+ * setjmp is called all functions of the module poll that call out.
+ */
+#pragma once
+
+#include <llvm/ADT/DenseSet.h>
+#include <llvm/IR/PassManager.h>
+
+namespace optmig
+{
+
+llvm::DenseSet<const llvm::Function *> breakingCircles(llvm::Module &module,
+                                                       llvm::FunctionAnalysisManager &functions);
+
+} // namespace optmig
