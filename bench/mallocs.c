@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Work of malloc: mallocs THREADS TURNS.  Each thread replaces blocks of 16 to 1000 bytes of its own, and each 8th turn one that
- * all threads share, so that most of these are freed by another thread than made them.  Prints nothing; bench/mallocs times it.
+ * Work of malloc: mallocs THREADS TURNS.  Each thread replaces blocks of 16 to 1000 bytes of its
+ * own, and each 8th turn one that all threads share, so that most of these are freed by another
+ * thread than made them.  Prints nothing; bench/mallocs times it.
  */
 #include <pthread.h>
 #include <stdatomic.h>

@@ -5,8 +5,8 @@
  * An instrumented program is a static, position-dependent executable.  At fixed addresses it has,
  * as memory without file contents, a card table (one byte per 4 KiB page, set to 1 after each store
  * to that page) and a poll page (read by one instruction at function entries and loop back-edges).
- * Under OptMig the runtime reads and clears cards, and takes the poll page's read permission away to
- * stop threads.
+ * Under OptMig the runtime reads and clears cards, and takes the poll page's read permission away
+ * to stop threads.
  *
  * The card of an address is CARD_TABLE_BASE + (address >> CARD_SHIFT), without a mask: that is an
  * instruction less in each mark.  All of ELRANGE lies below 2^40 and has its cards in the table of
@@ -17,7 +17,8 @@
 #pragma once
 
 #define CARD_ABI_VERSION 2
-#ifndef CARD_SHIFT /* another one: only where tests want to see single stores (tests/pass/fuzz_marks) */
+#ifndef CARD_SHIFT /* another one: only where tests want to see single stores                      \
+                      (tests/pass/fuzz_marks) */
 #define CARD_SHIFT 12
 #endif
 #define CARD_COUNT (1ULL << 28)

@@ -163,8 +163,8 @@ static long make(const struct open_file *file)
     return error;
 }
 
-/* The new inode is another one; the descriptors are the program's.  O_NOFOLLOW was about the name that it had; what is
- * opened here is a link. */
+/* The new inode is another one; the descriptors are the program's.  O_NOFOLLOW was about the name
+ * that it had; what is opened here is a link. */
 long fd_kept_open(const struct open_file *file)
 {
     const uint32_t once = FD_ONCE_FLAGS | O_TMPFILE | O_NOFOLLOW, twin = file->plain.twin;

@@ -321,8 +321,8 @@ long sys_mmap(struct call *call)
     return result < 0 ? result : (long)mapping.address;
 }
 
-/* A detached thread of musl's unmaps the stack that it runs on, and then ends.  Others may have that
- * memory before it does. */
+/* A detached thread of musl's unmaps the stack that it runs on, and then ends.  Others may have
+ * that memory before it does. */
 static void forget_own_stack(struct call *call)
 {
     uint64_t start = call->args[0], length = call->args[1];

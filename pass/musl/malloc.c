@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The malloc of programs that optmig-cc makes: mimalloc, in place of musl's own, which takes one lock for all threads.
- * pass/musl/build compiles it with the sources of Debian's package of mimalloc, and puts the object into libc.a.
+ * The malloc of programs that optmig-cc makes: mimalloc, in place of musl's own, which takes one
+ * lock for all threads. pass/musl/build compiles it with the sources of Debian's package of
+ * mimalloc, and puts the object into libc.a.
  *
- * Of its names only those below are seen by others, and they are weak: a program may have a malloc of its own.
+ * Of its names only those below are seen by others, and they are weak: a program may have a malloc
+ * of its own.
  */
-#define MI_NO_GETENV 1            /* MIMALLOC_LARGE_OS_PAGES=1 and its like would be a way around what is set here. */
+#define MI_NO_GETENV                                                                               \
+    1 /* MIMALLOC_LARGE_OS_PAGES=1 and its like would be a way around what is set here. */
 #define MI_SKIP_COLLECT_ON_EXIT 1 /* All of the memory goes away then. */
 /* A program of plain C may have functions of these names; musl's own malloc calls these too. */
 #define mmap __mmap
@@ -19,12 +22,13 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-/* Memory that cannot be there is refused at once, as musl's malloc does, and not when it is touched. */
+/* Memory that cannot be there is refused at once, as musl's malloc does, and not when it is
+ * touched. */
 #undef MAP_NORESERVE
 #define MAP_NORESERVE 0
 
-/* It would read /proc/sys/vm/overcommit_memory before main: in an enclave another host's tomorrow.  All that
- * it would learn is whether to ask for MAP_NORESERVE. */
+/* It would read /proc/sys/vm/overcommit_memory before main: in an enclave another host's tomorrow.
+ * All that it would learn is whether to ask for MAP_NORESERVE. */
 #define open(...) (-1)
 #include "static.c"
 #undef open
@@ -36,9 +40,10 @@ static void set_errno(int error, void *argument)
     errno = error == EOVERFLOW ? ENOMEM : error;
 }
 
-/* Before the constructors of programs.  A thread's first segment is made accessible as a whole: it costs no memory until it
- * is used, and otherwise each piece would be an area of its own in the enclave's map.  Nodes are not asked for: they are
- * the host's, and the program will be elsewhere. */
+/* Before the constructors of programs.  A thread's first segment is made accessible as a whole: it
+ * costs no memory until it is used, and otherwise each piece would be an area of its own in the
+ * enclave's map.  Nodes are not asked for: they are the host's, and the program will be elsewhere.
+ */
 __attribute__((constructor(101))) static void set_options(void)
 {
     mi_option_set_default(mi_option_eager_commit_delay, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What programs expect of malloc, and mimalloc alone would not give: run natively by tests/run.d/45-pass.  With OWN, this
- * program has a malloc of its own, which libc uses too.  The functions below with names of the kernel's calls are never called.
+ * What programs expect of malloc, and mimalloc alone would not give: run natively by
+ * tests/run.d/45-pass.  With OWN, this program has a malloc of its own, which libc uses too.  The
+ * functions below with names of the kernel's calls are never called.
  */
 #include <errno.h>
 #include <malloc.h>
@@ -93,7 +94,8 @@ static void refusals(void)
     expect_no_memory(reallocarray(NULL, huge, 5), "reallocarray of too large a product");
     expect_no_memory(aligned_alloc(4096, huge), "aligned_alloc");
     expect(aligned_alloc(48, 96) == NULL && errno == EINVAL, "aligned_alloc(48)");
-    expect(posix_memalign(&block, 24, 10) == EINVAL && posix_memalign(&block, 4, 10) == EINVAL, "posix_memalign(24 or 4)");
+    expect(posix_memalign(&block, 24, 10) == EINVAL && posix_memalign(&block, 4, 10) == EINVAL,
+           "posix_memalign(24 or 4)");
 }
 
 int main(void)
@@ -101,7 +103,8 @@ int main(void)
     void *block;
     refusals();
     for (size_t alignment = 8; alignment <= (size_t)1 << 28; alignment *= 2) {
-        expect(posix_memalign(&block, alignment, 1000) == 0 && (uintptr_t)block % alignment == 0, "posix_memalign");
+        expect(posix_memalign(&block, alignment, 1000) == 0 && (uintptr_t)block % alignment == 0,
+               "posix_memalign");
         memset(block, 1, 1000);
         block = realloc(block, 100000);
         expect(((char *)block)[999] == 1, "realloc of an aligned block");

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Blocks of malloc that outlive the threads that made them: threads put blocks into a table that all of them share, check and
- * free what others, most of them ended long ago, had put there, and end themselves after some thousand turns; others
- * follow them.  What an ended thread leaves behind has to serve the next ones: the places where blocks ever lay are counted.
+ * Blocks of malloc that outlive the threads that made them: threads put blocks into a table that
+ * all of them share, check and free what others, most of them ended long ago, had put there, and
+ * end themselves after some thousand turns; others follow them.  What an ended thread leaves behind
+ * has to serve the next ones: the places where blocks ever lay are counted.
  *
  *   threads=6 turns=3000 mib=512: more than this much of the address space may not come to be used
  */
@@ -49,7 +50,8 @@ static uint64_t word(const struct block *b, size_t i)
 /* One in 16 is large: up to 128 KiB; and one in 8 is asked for with an alignment. */
 static struct block *make(uint64_t r)
 {
-    size_t count = 1 + (r >> 20) % (r >> 8 & 15 ? 100 : 16000), bytes = sizeof(struct block) + count * 8;
+    size_t count = 1 + (r >> 20) % (r >> 8 & 15 ? 100 : 16000),
+           bytes = sizeof(struct block) + count * 8;
     void *memory = NULL;
     if ((r >> 12 & 7) != 0)
         memory = malloc(bytes);
@@ -109,7 +111,8 @@ static void *lane(void *argument)
 static void check(void)
 {
     uint64_t places = atomic_load(&g_place_count);
-    VICTIM_CHECK_THAT(places <= g_place_limit, "blocks lay in %lu places of 64 KiB, %lu are enough", places, g_place_limit);
+    VICTIM_CHECK_THAT(places <= g_place_limit, "blocks lay in %lu places of 64 KiB, %lu are enough",
+                      places, g_place_limit);
     victim_value("places", "%lu", places);
     victim_value("ended", "%lu", atomic_load(&g_ended));
     victim_value("words_checked", "%lu", atomic_load(&g_checked));

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What a program of fuzz_marks runs on: a start, and the check of its marks.  Built without the pass and without a libc; no
- * part of it may write what is checked, or use routines that mark, so everything it has lies in section .plain.
+ * What a program of fuzz_marks runs on: a start, and the check of its marks.  Built without the
+ * pass and without a libc; no part of it may write what is checked, or use routines that mark, so
+ * everything it has lies in section .plain.
  *
- * Checked is all memory between marks_begin and marks_end (begin.s, end.s): static data, thread-local data and the arena of the
- * program.  The poll page cannot be read, so that each poll faults.  At each fault, call of marks_safepoint, and `ud2` (which
- * stands for a system call) each cell of CARD_SHIFT bits that is not what it was at the last check has to have its card set.
- * Then the cards are cleared: what a round of the collector does.
+ * Checked is all memory between marks_begin and marks_end (begin.s, end.s): static data,
+ * thread-local data and the arena of the program.  The poll page cannot be read, so that each poll
+ * faults.  At each fault, call of marks_safepoint, and `ud2` (which stands for a system call) each
+ * cell of CARD_SHIFT bits that is not what it was at the last check has to have its card set. Then
+ * the cards are cleared: what a round of the collector does.
  *
- * It prints a line: "value V checks N written CELLS spare CARDS", status 0; or "missing ...", status 3.
+ * It prints a line: "value V checks N written CELLS spare CARDS", status 0; or "missing ...",
+ * status 3.
  */
 #include <asm/prctl.h>
 #include <asm/sigcontext.h>
@@ -40,7 +43,7 @@ enum {
 #ifndef UNMARKED
 #define UNMARKED 0 /* 1: for the program without the pass, whose result is compared */
 #endif
-#define STACK_BASE 0x40000000UL  /* the same in each run, and cards of its own */
+#define STACK_BASE 0x40000000UL /* the same in each run, and cards of its own */
 #define SHADOW_BASE 0x8000000000UL
 
 extern unsigned char marks_begin[], marks_end[], marks_tls[];
@@ -120,12 +123,14 @@ static uint64_t *shadow_of(const void *address)
 
 static volatile unsigned char *card_of(const void *address)
 {
-    return (volatile unsigned char *)CARD_TABLE_BASE + ((uintptr_t)address >> CARD_SHIFT & (CARD_COUNT - 1));
+    return (volatile unsigned char *)CARD_TABLE_BASE +
+           ((uintptr_t)address >> CARD_SHIFT & (CARD_COUNT - 1));
 }
 
 __attribute__((noreturn)) static void missing(const uint64_t *word, uint64_t place)
 {
-    const unsigned char *now = (const unsigned char *)word, *before = (const unsigned char *)shadow_of(word);
+    const unsigned char *now = (const unsigned char *)word,
+                        *before = (const unsigned char *)shadow_of(word);
     unsigned i = 0;
 
     while (now[i] == before[i])
@@ -199,8 +204,9 @@ static unsigned safepoint_length(int signal, const siginfo_t *info, const unsign
 
     if (signal == SIGILL && code[0] == 0x0f && code[1] == 0x0b)
         return 2;
-    if (signal == SIGSEGV && address >= CARD_POLL_BASE && address < CARD_POLL_BASE + CARD_POLL_SIZE && code[0] == 0x84 &&
-        code[1] == 0x04 && code[2] == 0x25)
+    if (signal == SIGSEGV && address >= CARD_POLL_BASE &&
+        address < CARD_POLL_BASE + CARD_POLL_SIZE && code[0] == 0x84 && code[1] == 0x04 &&
+        code[2] == 0x25)
         return 7;
     return 0;
 }
@@ -296,24 +302,28 @@ __attribute__((used)) static uint64_t new_stack(void)
 #define TEXT_OF(number) #number
 #define AS_TEXT(number) TEXT_OF(number)
 #define MARK(place)                                                                                \
-    "  leaq " place ", %rcx\n  shrq $" AS_TEXT(CARD_SHIFT) ", %rcx\n  movb $1, __optmig_cards_v2(%rcx)\n"
+    "  leaq " place                                                                                \
+    ", %rcx\n  shrq $" AS_TEXT(CARD_SHIFT) ", %rcx\n  movb $1, __optmig_cards_v2(%rcx)\n"
 
-__asm__(".globl marks_start\n"
-        "marks_start: xorl %ebp, %ebp\n"
-        "  andq $-16, %rsp\n"
-        "  call new_stack\n"
-        "  movq %rax, %rsp\n"
-        "  call marks_run\n"
-        "  hlt\n"
-        ".globl marks_return\n"
-        "marks_return: movl $15, %eax\n" /* rt_sigreturn */
-        "  syscall\n"
-        ".globl setjmp, _setjmp, longjmp\n"
-        "setjmp: _setjmp:\n"
-        "  movq %rbx, (%rdi)\n  movq %rbp, 8(%rdi)\n  movq %r12, 16(%rdi)\n  movq %r13, 24(%rdi)\n"
-        "  movq %r14, 32(%rdi)\n  movq %r15, 40(%rdi)\n  leaq 8(%rsp), %rdx\n  movq %rdx, 48(%rdi)\n"
-        "  movq (%rsp), %rdx\n  movq %rdx, 56(%rdi)\n" MARK("(%rdi)") MARK("32(%rdi)") MARK("63(%rdi)")
-        "  xorl %eax, %eax\n  ret\n"
-        "longjmp: movl %esi, %eax\n"
-        "  movq (%rdi), %rbx\n  movq 8(%rdi), %rbp\n  movq 16(%rdi), %r12\n  movq 24(%rdi), %r13\n"
-        "  movq 32(%rdi), %r14\n  movq 40(%rdi), %r15\n  movq 48(%rdi), %rsp\n  jmp *56(%rdi)\n");
+__asm__(
+    ".globl marks_start\n"
+    "marks_start: xorl %ebp, %ebp\n"
+    "  andq $-16, %rsp\n"
+    "  call new_stack\n"
+    "  movq %rax, %rsp\n"
+    "  call marks_run\n"
+    "  hlt\n"
+    ".globl marks_return\n"
+    "marks_return: movl $15, %eax\n" /* rt_sigreturn */
+    "  syscall\n"
+    ".globl setjmp, _setjmp, longjmp\n"
+    "setjmp: _setjmp:\n"
+    "  movq %rbx, (%rdi)\n  movq %rbp, 8(%rdi)\n  movq %r12, 16(%rdi)\n  movq %r13, 24(%rdi)\n"
+    "  movq %r14, 32(%rdi)\n  movq %r15, 40(%rdi)\n  leaq 8(%rsp), %rdx\n  movq %rdx, 48(%rdi)\n"
+    "  movq (%rsp), %rdx\n  movq %rdx, 56(%rdi)\n" MARK("(%rdi)") MARK("32(%rdi)")
+        MARK("63(%rdi)") "  xorl %eax, %eax\n  ret\n"
+                         "longjmp: movl %esi, %eax\n"
+                         "  movq (%rdi), %rbx\n  movq 8(%rdi), %rbp\n  movq 16(%rdi), %r12\n  movq "
+                         "24(%rdi), %r13\n"
+                         "  movq 32(%rdi), %r14\n  movq 40(%rdi), %r15\n  movq 48(%rdi), %rsp\n  "
+                         "jmp *56(%rdi)\n");

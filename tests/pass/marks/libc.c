@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What programs of fuzz_marks call of a libc, and what the compiler makes of loops; built with the pass, as musl is. */
+/* What programs of fuzz_marks call of a libc, and what the compiler makes of loops; built with the
+ * pass, as musl is. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -12,7 +13,8 @@ size_t strlen(const char *text);
 char *strcpy(char *restrict to, const char *restrict from);
 void *malloc(size_t size);
 
-/* To the pass each call is a safepoint, also one that the backend makes of a copy; check.c looks at the marks here. */
+/* To the pass each call is a safepoint, also one that the backend makes of a copy; check.c looks at
+ * the marks here. */
 #define CALLED() __asm__ volatile("ud2" ::: "memory")
 
 enum { ARENA_BYTES = 32768 };
