@@ -351,6 +351,19 @@ move() {
     try_move "$@" || exit 1
 }
 
+# A file that the program deletes between the list that the source sends and the look of the destination is a reason to
+# refuse, with the program untouched: such a move is made again.
+move_audited() { # NAME MODE
+    local tries=0
+    until try_move "$1" "$2" barrier --audit; do
+        jq -e '.result == "refused" and (.reason | contains("missing at the destination"))' "$CASE/report.json" > /dev/null || return 1
+        tries=$((tries + 1))
+        [ $tries -lt 20 ] || return 1
+    done
+    [ "$2" = stopcopy ] || [ "$(jq .audit_missed "$CASE/report.json")" = 0 ] ||
+        { cat "$CASE/report.json"; echo "writes without a mark"; exit 1; }
+}
+
 # move_until_ended NAME MODE TRACKER [MOVES]: moves it to and fro while it works, until it ends by itself with 0.
 move_until_ended() {
     local name=$1

@@ -162,12 +162,14 @@ void torture_before(void)
             abort();
         to += range->known;
     }
-    /* From here on nothing is written that is watched, but by the call. */
-    for (const struct watched *range = g.ranges; range < g.ranges + 3; range++)
-        memcpy(range->before, range->start, range->known);
+    /* From here on nothing is written that is watched, but by the call, and by threads of earlier
+     * calls that are still ending: so, as the collector does, first clear, then copy. */
     for (const struct watched *range = g.ranges; range < g.ranges + 3; range++)
         for (unsigned char *page = range->start; page < range->end + CARDS_CLEARED; page += PAGE)
             *card(page) = 0;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    for (const struct watched *range = g.ranges; range < g.ranges + 3; range++)
+        memcpy(range->before, range->start, range->known);
 }
 
 static bool is_changed(const struct watched *range, const unsigned char *page)
