@@ -500,6 +500,27 @@ void planPolls(Function &function, LoopInfo &loops, ScalarEvolution &evolution, 
     }
 }
 
+/* The place right behind a system call is a safepoint (enclave/signal.c, may_leave).  So nothing may
+ * jump there: stores of another way might still be without their marks. */
+void guardSystemCalls(Function &function)
+{
+    SmallVector<Instruction *, 4> calls;
+
+    for (Instruction &instruction : instructions(function)) {
+        auto *call = dyn_cast<CallInst>(&instruction);
+
+        if (call && call->isInlineAsm() &&
+            cast<InlineAsm>(call->getCalledOperand())->getAsmString().find("syscall") != std::string::npos)
+            calls.push_back(call->getNextNode());
+    }
+    for (Instruction *next : calls) {
+        IRBuilder<> builder(next);
+        auto *type = FunctionType::get(builder.getVoidTy(), false);
+
+        builder.CreateCall(InlineAsm::get(type, "nop", "", true))->addFnAttr(Attribute::NoUnwind);
+    }
+}
+
 /* That a store is non-temporal is a hint; without it, it is visible in order, as marks need. */
 void makeTemporal(Function &function)
 {
@@ -570,6 +591,7 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
         Strips strips(evolution, function.getParent()->getDataLayout());
 
         makeTemporal(function);
+        guardSystemCalls(function);
         if (!function.hasOptNone()) {
             auto &tree = functions.getResult<DominatorTreeAnalysis>(function);
             auto &assumptions = functions.getResult<AssumptionAnalysis>(function);

@@ -187,3 +187,13 @@ define void @nontemporal(<4 x i32>* %p, <4 x i32> %v, <16 x i8> %w, i8* %q) {
   ret void
 }
 !0 = !{i32 1}
+
+; Behind a system call comes an instruction that nothing jumps to.
+; CHECK-LABEL: define i64 @kernel(
+; CHECK: call i64 asm sideeffect "syscall"
+; CHECK-NEXT: call void asm sideeffect "nop"
+; CHECK: ret i64
+define i64 @kernel(i64 %number) {
+  %result = call i64 asm sideeffect "syscall", "={ax},{ax},~{rcx},~{r11},~{memory}"(i64 %number)
+  ret i64 %result
+}
