@@ -358,8 +358,8 @@ static void deliver_fault(struct thread *thread, struct ucontext *uc, const sigi
 
 /* In program code, perhaps between two safepoints: is this a place to stop or to begin a handler?
  * Right behind a system call it is: all stores of before it have their marks, and nothing else
- * leads there (the pass puts an instruction behind each).  And there it has to be, for a signal that
- * the program sends itself is handled before the call returns (raise). */
+ * leads there (the pass puts an instruction behind each).  And there it has to be, for a signal
+ * that the program sends itself is handled before the call returns (raise). */
 static bool may_leave(struct thread *thread, const struct ucontext *uc)
 {
     if (!thread->attention || !safepoints_required() || uc->uc_mcontext.rip == thread->call_left_at)
