@@ -20,7 +20,7 @@ build: setup $(BUILD)/build.ninja
 demo: build ## move a loaded redis-server live; table and demo-out/report.html
 	@tools/demo/run $(BUILD)
 
-check: build ## all tests; some 18 minutes on two processors, 6 of them for the fuzzers
+check: build ## all tests; some 20 minutes on two processors, 6 of them for the fuzzers
 	@tests/run $(BUILD)
 
 check-long: build
