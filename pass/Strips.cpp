@@ -24,7 +24,7 @@ enum {
     OUTER_TURNS = 16, /* where other loops are inside, each of which may go without a poll for long */
     /* Instructions of a turn, of a loop without marks behind its strips.  Strips cost a dozen at each
      * entry, and most loops turn a few times only: a poll has to be a good part of the turn. */
-    SMALL_BODY = 12,
+    SMALL_BODY = 32,
     SMALL_OUTER = 40, /* it is entered less often */
 };
 

@@ -12,7 +12,7 @@ using namespace llvm;
 namespace optmig
 {
 
-enum { TURNS = 4, SMALL_TURN = 20 /* instructions */ };
+enum { TURNS = 4, SMALL_TURN = 40 /* instructions */ };
 
 /* Calls may poll themselves, and cost more than a poll. */
 static bool isSmall(const Loop &loop)
