@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Which functions poll at their entry: so many that each circle of calls comes by one.
+ * Which functions poll because of the circles of calls that they are in: so many that each circle
+ * comes by one.
  *
  * A circle within the module has an edge back in a search in depth: the function that it leads to
  * polls.  A circle through other modules is seen in parts only.  It has a call by a pointer, or all
@@ -11,16 +12,23 @@
  *
  * longjmp makes circles of another kind: who calls it counts as calling by a pointer, and where
  * setjmp is called all functions of the module poll that call out.
+ *
+ * Such a function polls at its entry, or right before the calls by which its circles go on, where
+ * these are on ways that are seldom taken: a quick way through it needs no poll.
  */
 #pragma once
 
-#include <llvm/ADT/DenseSet.h>
+#include <llvm/ADT/DenseMap.h>
 #include <llvm/IR/PassManager.h>
+
+#include <vector>
 
 namespace optmig
 {
 
-llvm::DenseSet<const llvm::Function *> breakingCircles(llvm::Module &module,
-                                                       llvm::FunctionAnalysisManager &functions);
+/* The functions, each with the calls that it polls before; none: it polls at its entry. */
+using Places = llvm::DenseMap<const llvm::Function *, std::vector<llvm::Instruction *>>;
+
+Places breakingCircles(llvm::Module &module, llvm::FunctionAnalysisManager &functions);
 
 } // namespace optmig

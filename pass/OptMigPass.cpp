@@ -11,7 +11,6 @@
  *
  * Not marked: the function's own stack.  The runtime sends stacks whole.
  */
-#include <llvm/ADT/DenseSet.h>
 #include <llvm/ADT/PostOrderIterator.h>
 #include <llvm/Analysis/AssumptionCache.h>
 #include <llvm/Analysis/LoopInfo.h>
@@ -35,6 +34,7 @@
 #include "pass/Calls.h"
 #include "pass/Circles.h"
 #include "pass/Groups.h"
+#include "pass/Latches.h"
 #include "pass/Strips.h"
 #include "pass/Unroll.h"
 
@@ -71,7 +71,7 @@ struct Counts {
     unsigned ranges = 0; /* marks moved out of loops */
     unsigned polls_short = 0, polls_strips = 0; /* polls left out of loops of few turns; moved out of counted ones */
     unsigned unrolled = 0;                      /* loops, so that one poll serves four turns */
-    unsigned polls_entry = 0;                   /* polls left out of functions that nothing calls in a circle */
+    unsigned polls_entry = 0;                   /* polls left out at entries of functions */
 };
 
 class Marker {
@@ -561,16 +561,19 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
         Counts counts;
         checkFileAsm(module);
         Marker marker(module, counts);
-        DenseSet<const Function *> circles = optmig::breakingCircles(module, functions);
+        optmig::Places circles = optmig::breakingCircles(module, functions);
 
         for (Function &function : module) {
             if (function.isDeclaration() || function.hasFnAttribute(Attribute::Naked) || Vetted)
                 continue;
-            instrument(function, functions, marker, counts);
-            if (!circles.count(&function))
-                counts.polls_entry++;
-            else
+            bool breaks = circles.count(&function);
+            std::vector<Instruction *> calls = circles.lookup(&function);
+
+            instrument(function, functions, marker, calls, counts);
+            if (breaks && calls.empty())
                 poll(&*function.getEntryBlock().getFirstInsertionPt(), counts);
+            else
+                counts.polls_entry++;
         }
         addNote(module, counts);
         if (!StatsFile.empty())
@@ -584,7 +587,7 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
      * beginning or before the end of a block, calls where they were: so no safepoint comes between
      * a store and its mark. */
     static void instrument(Function &function, FunctionAnalysisManager &functions, Marker &marker,
-                           Counts &counts)
+                           ArrayRef<Instruction *> polled_calls, Counts &counts)
     {
         auto &loops = functions.getResult<LoopAnalysis>(function);
         auto &evolution = functions.getResult<ScalarEvolutionAnalysis>(function);
@@ -600,13 +603,14 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
                 simplifyLoop(loop, &tree, &loops, &evolution, &assumptions, nullptr, false);
             const auto &target = functions.getResult<TargetIRAnalysis>(function);
             for (Loop *loop : loops.getLoopsInPreorder()) {
+                optmig::splitLatch(*loop, loops, evolution, tree);
                 bool is_short = isShort(*loop, evolution);
 
                 if (!strips.plan(*loop, is_short) && !is_short)
                     counts.unrolled += optmig::unrollSearch(*loop, loops, evolution, tree, assumptions, target);
             }
         }
-        SmallPtrSet<const Instruction *, 8> polls;
+        SmallPtrSet<const Instruction *, 8> polls(polled_calls.begin(), polled_calls.end());
         planPolls(function, loops, evolution, strips, counts, polls);
         marker.run(function, evolution, strips, polls);
         for (const Instruction *before : polls)

@@ -25,7 +25,7 @@ enum {
     /* Instructions of a turn, of a loop without marks behind its strips.  Strips cost a dozen at each
      * entry, and most loops turn a few times only: a poll has to be a good part of the turn. */
     SMALL_BODY = 32,
-    SMALL_OUTER = 40, /* it is entered less often */
+    SMALL_OUTER = 96, /* it is entered less often */
 };
 
 static Value *offset(IRBuilder<> &builder, Value *value, Value *bytes)
@@ -54,12 +54,18 @@ static bool stepOf(ScalarEvolution &evolution, const Value *value, const Loop &l
     return step != nullptr;
 }
 
-/* Nothing in it is a safepoint, or needs the pass's attention in another way. */
+static bool isInside(const BasicBlock *block, const Loop &loop)
+{
+    return any_of(loop.getSubLoops(), [&](const Loop *inner) { return inner->contains(block); });
+}
+
+/* Nothing in it is a safepoint, or needs the pass's attention in another way.  `instructions`: of a
+ * turn, without those of loops inside. */
 static bool isQuiet(const Loop &loop, unsigned &instructions)
 {
     for (BasicBlock *block : loop.blocks())
         for (Instruction &instruction : *block) {
-            instructions += !isa<DbgInfoIntrinsic>(instruction);
+            instructions += !isa<DbgInfoIntrinsic>(instruction) && !isInside(block, loop);
             if (isa<AnyMemIntrinsic>(instruction) || mayBecomeCall(instruction) ||
                 (isa<CallBase>(instruction) && !isa<IntrinsicInst>(instruction)))
                 return false;

@@ -145,3 +145,65 @@ define void @visits(void ()* %where) {
   call void %where()
   ret void
 }
+
+; Where a circle can only go on by a way that is seldom taken, the poll stands there.
+; CHECK-LABEL: define internal void @quick(
+; CHECK-NOT: testb
+; CHECK: seldom:
+; CHECK-NEXT: call void asm sideeffect "testb
+; CHECK-NEXT: call void @quick(
+; CHECK-NOT: testb
+; CHECK: ret void
+define internal void @quick(i1 %cold) {
+  br i1 %cold, label %seldom, label %out
+seldom:
+  call void @quick(i1 false)
+  br label %out
+out:
+  ret void
+}
+
+; So do calls by a pointer and to higher names; a call of a leaf needs none.
+; CHECK-LABEL: define void @higher(
+; CHECK-NEXT: call void @leaf()
+; CHECK-NEXT: br
+; CHECK: seldom:
+; CHECK-NEXT: call void asm sideeffect "testb
+; CHECK-NEXT: call void %where()
+; CHECK-NEXT: br
+; CHECK: rare:
+; CHECK-NEXT: call void asm sideeffect "testb
+; CHECK-NEXT: call void @outside()
+; CHECK-NEXT: ret void
+; CHECK: out:
+; CHECK-NEXT: ret void
+define void @higher(i1 %cold, i1 %colder, void ()* %where) {
+  call void @leaf()
+  br i1 %cold, label %seldom, label %out
+seldom:
+  call void %where()
+  br i1 %colder, label %rare, label %out
+rare:
+  call void @outside()
+  ret void
+out:
+  ret void
+}
+
+; One that every way comes by is no better than a poll at the entry.
+; CHECK-LABEL: define internal void @always(
+; CHECK-NEXT: call void asm sideeffect "testb
+; CHECK-NEXT: br
+; CHECK-NOT: testb
+; CHECK: ret void
+define internal void @always(i1 %which) {
+  br i1 %which, label %one, label %two
+one:
+  call void @always(i1 false)
+  br label %out
+two:
+  call void @always(i1 true)
+  br label %out
+out:
+  ret void
+}

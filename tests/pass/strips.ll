@@ -271,3 +271,78 @@ body:
 out:
   ret void
 }
+
+; A loop that ends when either of two conditions holds, one of which counts, runs in strips: no poll in a turn.
+; CHECK-LABEL: define i8* @either(
+; CHECK: body:
+; CHECK-NOT: testb
+; CHECK: br i1 %found, label %out, label %optmig.counted
+; CHECK: optmig.counted:
+; CHECK-NEXT: icmp eq i32
+; CHECK-NEXT: br i1 {{.*}}, label %optmig.strip, label %body
+; CHECK: testb
+; CHECK: ret i8*
+define i8* @either(i8* %text, i32 %most) {
+entry:
+  br label %body
+body:
+  %at = phi i8* [ %text, %entry ], [ %next, %body ]
+  %left = phi i32 [ %most, %entry ], [ %less, %body ]
+  %c = load i8, i8* %at
+  %next = getelementptr i8, i8* %at, i64 1
+  %found = icmp eq i8 %c, 7
+  %less = add i32 %left, -1
+  %none = icmp eq i32 %less, 0
+  %end = or i1 %none, %found
+  br i1 %end, label %out, label %body
+out:
+  ret i8* %at
+}
+
+; So does one that goes on while both hold; with a select the order of the two has to stay.
+; CHECK-LABEL: define i8* @both(
+; CHECK: body:
+; CHECK-NOT: testb
+; CHECK: br i1 %other, label %optmig.counted, label %out
+; CHECK: optmig.counted:
+; CHECK-NEXT: icmp
+; CHECK-NEXT: br i1
+; CHECK: testb
+; CHECK: ret i8*
+define i8* @both(i8* %text, i32 %most) {
+entry:
+  br label %body
+body:
+  %at = phi i8* [ %text, %entry ], [ %next, %body ]
+  %left = phi i32 [ %most, %entry ], [ %less, %body ]
+  %c = load i8, i8* %at
+  %next = getelementptr i8, i8* %at, i64 1
+  %other = icmp ne i8 %c, 7
+  %less = add i32 %left, -1
+  %some = icmp ne i32 %less, 0
+  %on = select i1 %other, i1 %some, i1 false
+  br i1 %on, label %body, label %out
+out:
+  ret i8* %at
+}
+
+; The first condition of a select guards the second: it is not asked later.
+; CHECK-LABEL: define i8* @guarded(
+; CHECK-NOT: optmig.counted
+; CHECK: ret i8*
+define i8* @guarded(i8* %text, i32 %most) {
+entry:
+  br label %body
+body:
+  %at = phi i8* [ %text, %entry ], [ %next, %body ]
+  %left = phi i32 [ %most, %entry ], [ %less, %body ]
+  %c = load i8, i8* %at
+  %next = getelementptr i8, i8* %at, i64 1
+  %other = icmp ne i8 %c, 7
+  %less = add i32 %left, -1
+  %some = icmp ne i32 %less, 0
+  %on = select i1 %some, i1 %other, i1 false
+  br i1 %on, label %body, label %out
+out:
+  ret i8* %at
+}
