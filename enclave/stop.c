@@ -28,7 +28,7 @@
 #include "enclave/signal.h"
 #include "enclave/tables.h"
 
-enum { KICK_INTERVAL_us = 1000, WAIT_us = 300, STOP_SLOW_us = 10000 };
+enum { KICK_INTERVAL_us = 1000, AWAKE_us = 100, WAIT_us = 300, STOP_SLOW_us = 10000 };
 
 static struct {
     volatile uint32_t ordered; /* number of the order that stands, or 0 */
@@ -148,6 +148,18 @@ static uint64_t now_us(void)
     return g_host.now_ns(CLOCK_MONOTONIC) / 1000;
 }
 
+/* Most threads are there sooner than a sleeping mover would be woken.  It gives way meanwhile,
+ * since one of them may be waiting for this processor. */
+static void await_change(uint32_t seen)
+{
+    uint64_t begin = now_us();
+
+    while (__atomic_load_n(&g_stop.changes, __ATOMIC_SEQ_CST) == seen &&
+           now_us() - begin < AWAKE_us)
+        (void)host_syscall(__NR_sched_yield, 0, 0, 0, 0, 0, 0);
+    futex_wait(&g_stop.changes, seen, WAIT_us * 1000);
+}
+
 static long wait_until_parked(uint64_t timeout_us)
 {
     uint64_t begin = now_us(), kicked = 0;
@@ -163,7 +175,7 @@ static long wait_until_parked(uint64_t timeout_us)
             return 0;
         if (now - begin > timeout_us)
             return -ETIMEDOUT;
-        futex_wait(&g_stop.changes, seen, WAIT_us * 1000);
+        await_change(seen);
     }
 }
 
