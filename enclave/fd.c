@@ -333,6 +333,7 @@ struct kernel_directory_entry { /* linux_dirent64 */
     char name[];
 };
 
+/* Above FDS_MAX it is only right that it is above. */
 static bool parse_number(const char *text, uint32_t *out)
 {
     uint32_t value = 0;
@@ -340,18 +341,21 @@ static bool parse_number(const char *text, uint32_t *out)
     if (!*text)
         return false;
     for (; *text; text++) {
-        if (*text < '0' || *text > '9' || value > FDS_MAX)
+        if (*text < '0' || *text > '9')
             return false;
-        value = value * 10 + (uint32_t)(*text - '0');
+        if (value <= FDS_MAX)
+            value = value * 10 + (uint32_t)(*text - '0');
     }
     *out = value;
     return true;
 }
 
-/* One bit for each number that the kernel has.  0 or -errno. */
+/* One bit for each of the program's numbers that the kernel has.  0 or -errno.  The kernel lists in
+ * ascending order, and for each entry it makes an object: so it is asked for a few at a time, and
+ * not for those of the host, which lie above. */
 static long list_numbers(uint64_t bits[FDS_MAX / 64])
 {
-    char buffer[4096] __attribute__((aligned(8)));
+    char buffer[512] __attribute__((aligned(8)));
 
     memset(bits, 0, FDS_MAX / 8);
     if (g_listing < 0)
@@ -366,9 +370,12 @@ static long list_numbers(uint64_t bits[FDS_MAX / 64])
         for (long at = 0; at < got;) {
             const struct kernel_directory_entry *entry =
                 (const struct kernel_directory_entry *)&buffer[at];
-            uint32_t fd;
+            uint32_t fd = 0;
+            bool number = parse_number(entry->name, &fd);
 
-            if (parse_number(entry->name, &fd) && fd < fd_numbers_end())
+            if (number && fd >= fd_numbers_end())
+                return 0;
+            if (number)
                 bits[fd / 64] |= 1ULL << (fd % 64);
             if (entry->length == 0)
                 return -EIO;
