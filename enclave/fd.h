@@ -50,6 +50,9 @@ long fd_prepare(uint8_t *out, size_t capacity, enum om_connections connections,
  * filled. The bytes come from an authenticated peer, and are checked all the same. */
 long fd_check(const uint8_t *description, size_t length, struct fd_obstacle *out_obstacle);
 
+/* Rehearse fd_capture and fd_restore (expect.h). */
+void fd_expect_capture(void);
+void fd_expect_restore(void);
 /* At the source, all threads parked: reads what changes into the table. 0 or -errno + obstacle. */
 long fd_capture(struct fd_obstacle *out_obstacle);
 /* At the source, after fd_capture, before the destination restores: lets it have what only one can

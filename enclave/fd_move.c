@@ -12,6 +12,8 @@
 
 #include "enclave/fd_internal.h"
 
+enum { STANDARD_FDS = 3 }; /* 0, 1 and 2 */
+
 /* ---- numbers ---- */
 
 long fd_place(long made, int32_t wanted)
@@ -115,6 +117,23 @@ static long capture_one(struct open_file *file, struct fd_obstacle *out)
                      file->name);
 }
 
+void fd_expect_capture(void)
+{
+    struct fd_walk walk;
+    struct open_file *file;
+    int32_t unread;
+
+    (void)fd_reconcile();
+    fd_terminal_begin();
+    /* The program opens and closes meanwhile, and a walk writes to the records. */
+    lock_take(&fd_state()->lock);
+    walk = fd_walk();
+    while ((file = fd_walk_next(&walk)))
+        if (file->kind == FD_PIPE)
+            (void)fd_kernel(__NR_ioctl, (uint64_t)file->fd, FIONREAD, fd_address_of(&unread), 0);
+    lock_release(&fd_state()->lock);
+}
+
 long fd_capture(struct fd_obstacle *out_obstacle)
 {
     struct fd_state *state = fd_state();
@@ -153,6 +172,33 @@ void fd_release(void)
 }
 
 /* ---- the destination ---- */
+
+static bool g_restored;
+
+/* The calls are those of fd_restore for inherited descriptors and pipes. */
+void fd_expect_restore(void)
+{
+    struct fd_state *state = fd_state();
+    int32_t ends[2];
+    struct stat status;
+    long fd;
+
+    g_restored = false;
+    fd_look_around();
+    for (fd = 0; fd < STANDARD_FDS; fd++)
+        fd_close_number(fd_control(fd, F_DUPFD_CLOEXEC, g_facts.host_fd_base));
+    (void)__atomic_fetch_or(&state->pass, 0, __ATOMIC_RELAXED);
+    (void)__atomic_fetch_or((uint32_t *)&state->inherited, 0, __ATOMIC_RELAXED);
+    fd = fd_move_up(
+        host_syscall(__NR_openat, FD_AT_CWD, fd_address_of("/dev/null"), O_RDWR, 0, 0, 0));
+    if (fd >= 0)
+        (void)fd_kernel(__NR_fstat, (uint64_t)fd, fd_address_of(&status), 0, 0);
+    fd_close_number(fd);
+    if (fd_kernel(__NR_pipe2, fd_address_of(ends), O_CLOEXEC, 0, 0) == 0) {
+        fd_close_number(ends[0]);
+        fd_close_number(ends[1]);
+    }
+}
 
 static long restore_one(struct open_file *file, const long kept[3])
 {
@@ -274,8 +320,6 @@ static long restore_relations(struct fd_obstacle *out)
     return fd_locks_restore(out);
 }
 
-static bool g_restored;
-
 void fd_abandon(void)
 {
     if (g_restored)
@@ -285,9 +329,8 @@ void fd_abandon(void)
 
 long fd_restore(struct fd_obstacle *out_obstacle)
 {
-    enum { STANDARD = 3 };
     struct fd_state *state = fd_state();
-    long kept[STANDARD], error;
+    long kept[STANDARD_FDS], error;
 
     *out_obstacle = (struct fd_obstacle){.fd = -1};
     if (state->limit > fd_numbers_end())
@@ -298,7 +341,7 @@ long fd_restore(struct fd_obstacle *out_obstacle)
     /* Another machine can have other files with these numbers. */
     memset(state->inherited, 0, sizeof(state->inherited));
     fd_look_around();
-    for (long fd = 0; fd < STANDARD; fd++)
+    for (long fd = 0; fd < STANDARD_FDS; fd++)
         kept[fd] = fd_move_up(fd);
     error = fd_services_take(out_obstacle);
     if (!error)
@@ -309,7 +352,7 @@ long fd_restore(struct fd_obstacle *out_obstacle)
         restore_numbers();
         error = restore_relations(out_obstacle);
     }
-    for (unsigned i = 0; i < STANDARD; i++)
+    for (unsigned i = 0; i < STANDARD_FDS; i++)
         fd_close_number(kept[i]);
     g_restored = !error;
     return error;

@@ -14,6 +14,7 @@
 #include "enclave/attestation.h"
 #include "enclave/claims.h"
 #include "enclave/cpu_features.h"
+#include "enclave/expect.h"
 #include "enclave/fd.h"
 #include "enclave/move_role.h"
 #include "enclave/place.h"
@@ -293,6 +294,15 @@ static long consume_pages_done(void)
 
 /* ---- messages ---- */
 
+static long consume_layout(const struct message *message)
+{
+    long error = place_layout(message->body, message->length);
+
+    if (!error)
+        expect_restore();
+    return error;
+}
+
 static long consume_list_end(void)
 {
     long error = place_serve();
@@ -316,7 +326,7 @@ static long consume(const struct message *message)
     case MESSAGE_PREPARE:
         return consume_prepare(message);
     case MESSAGE_LAYOUT:
-        return place_layout(message->body, message->length);
+        return consume_layout(message);
     case MESSAGE_HUGE:
         return place_huge(message->body, message->length);
     case MESSAGE_PAGES:

@@ -23,6 +23,7 @@
 #include "enclave/cards.h"
 #include "enclave/claims.h"
 #include "enclave/cpu_features.h"
+#include "enclave/expect.h"
 #include "enclave/fd.h"
 #include "enclave/hooks.h"
 #include "enclave/move_role.h"
@@ -538,6 +539,7 @@ static void expect_stop(void)
     for (uint32_t i = 0; i < count; i++)
         g_out.hot_pages[i] >>= OM_PAGE_SHIFT;
     source_expect(g_out.hot_pages, count);
+    expect_capture();
     if (g_out.move.tracker == OM_TRACKER_BARRIER)
         tracker_expect_stacks();
 }

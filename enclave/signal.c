@@ -59,11 +59,17 @@ uint32_t xsave_area_size(const struct ucontext *uc)
 
 /* ---- the kernel's table ---- */
 
+enum { KERNEL_FLAGS = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER };
+
+/* Set for each signal that is known to have its default action there, and no flag that would change
+ * what that is.  An ignored one is never here: setting that throws away what is pending. */
+static uint64_t g_at_default;
+
 static void install(int number, uint64_t handler)
 {
     struct kernel_sigaction action = {
         .handler = handler,
-        .flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTORER,
+        .flags = KERNEL_FLAGS,
         .restorer = g_gate.restorer,
         /* System calls block inside the SIGSYS handler, so there the program's own mask stays in
            force. */
@@ -86,12 +92,39 @@ void signal_install_one(int number)
         install(number, action->handler);
 }
 
+static bool ignored_by_default(int number)
+{
+    return number == SIGCHLD || number == SIGCONT || number == SIGURG || number == SIGWINCH;
+}
+
+void signal_look_around(void)
+{
+    g_at_default = 0;
+    for (int number = 1; number <= SIGNAL_COUNT; number++) {
+        struct kernel_sigaction action = {.handler = 1};
+        long error =
+            host_syscall(__NR_rt_sigaction, (uint64_t)number, 0, (uint64_t)&action, 8, 0, 0);
+
+        if (error == 0 && action.handler == 0 && (action.flags & ~(uint64_t)KERNEL_FLAGS) == 0 &&
+            !ignored_by_default(number))
+            g_at_default |= SIGNAL_BIT(number);
+    }
+}
+
+static bool is_installed(int number)
+{
+    return g_tables->signals.actions[number].handler == 0 && number != SIGSEGV &&
+           number != SIGBUS && (g_at_default & SIGNAL_BIT(number));
+}
+
 void signal_install_all(void)
 {
     for (int number = 1; number <= SIGNAL_COUNT; number++)
-        signal_install_one(number);
+        if (!is_installed(number))
+            signal_install_one(number);
     install(SIGSYS, (uint64_t)signal_entry);
     install(OM_SIGNAL_STOP, (uint64_t)signal_entry);
+    g_at_default = 0;
 }
 
 /* As exec does: ignored signals stay ignored, all others are at their default. */

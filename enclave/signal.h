@@ -57,5 +57,8 @@ void signal_syscall_finish(struct call *call, long result);
 
 void signal_state_create(void); /* the table from what the host process inherited */
 void signal_install_one(int number);
-void signal_install_all(
-    void); /* the kernel's table from the program's; at start and after a move */
+/* The kernel's table from the program's; at start and after a move. */
+void signal_install_all(void);
+/* Before that, at leisure: reads the kernel's table, so that the next signal_install_all need not
+ * set what is set already.  Nothing else may set it in between. */
+void signal_look_around(void);

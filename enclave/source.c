@@ -557,6 +557,7 @@ void source_expect(const uint64_t *pages, uint32_t count)
     }
     (void)source_fresh_pages();
     (void)source_listed_pages();
+    (void)tracker_scan_tables(SWEEP_PRESENT, false, g_source.table_regions, TABLE_REGIONS_MAX);
 }
 
 long source_send_hot(const uint64_t *pages, uint32_t count)
