@@ -351,22 +351,23 @@ static bool parse_number(const char *text, uint32_t *out)
 }
 
 /* One bit for each of the program's numbers that the kernel has.  0 or -errno.  The kernel lists in
- * ascending order, and for each entry it makes an object: so it is asked for a few at a time, and
- * not for those of the host, which lie above. */
+ * ascending order, and for each entry it makes an object: so it is asked for a few at first, which
+ * is all that most programs have, and not for those of the host, which lie above. */
 static long list_numbers(uint64_t bits[FDS_MAX / 64])
 {
-    char buffer[512] __attribute__((aligned(8)));
+    char buffer[4096] __attribute__((aligned(8)));
+    uint64_t room = 512;
 
     memset(bits, 0, FDS_MAX / 8);
     if (g_listing < 0)
         return g_listing;
     fd_kernel(__NR_lseek, (uint64_t)g_listing, 0, 0, 0);
     for (;;) {
-        long got = fd_kernel(__NR_getdents64, (uint64_t)g_listing, fd_address_of(buffer),
-                             sizeof(buffer), 0);
+        long got = fd_kernel(__NR_getdents64, (uint64_t)g_listing, fd_address_of(buffer), room, 0);
 
         if (got <= 0)
             return got;
+        room = sizeof(buffer);
         for (long at = 0; at < got;) {
             const struct kernel_directory_entry *entry =
                 (const struct kernel_directory_entry *)&buffer[at];
