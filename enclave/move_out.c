@@ -45,6 +45,8 @@ enum {
     RELIST_ROUNDS_MAX = 3,    /* looks between LISTED and the freeze */
     FREEZE_MIN_pages = 16384, /* 64 MiB: below that one full look is cheaper than a freeze */
     HOT_PAGES_MAX = 256,
+    LAST_LOOKS = 4, /* barrier: behind a round trip each, until one finds few pages */
+    FEW_PAGES = 8,
     STOP_TRIES = 3,
     STOP_TIMEOUT_us = 300000,
     PROGRESS_INTERVAL_us = 50000,
@@ -544,22 +546,36 @@ static void expect_stop(void)
         tracker_expect_stacks();
 }
 
-/* With cards a look costs next to nothing, so there is one more behind the round trip, in which the
- * program wrote: the destination works on what is found while the threads stop.  Few pages are sent
- * rather than listed, since the program may want them first of all. */
-static long last_look(void)
+/* What was written during the last round trip.  Few pages are sent rather than listed, since the
+ * program may want them first of all. */
+static long last_look(uint64_t *out_pages)
 {
-    uint64_t pages;
-    long error;
+    long error = list_sweep(SWEEP_WRITTEN, true, out_pages);
 
-    if (g_out.move.tracker != OM_TRACKER_BARRIER || !mode_lists())
-        return 0;
-    error = list_sweep(SWEEP_WRITTEN, true, &pages);
-    if (!error && pages > PAGE_BATCH_MAX)
+    if (!error && *out_pages > PAGE_BATCH_MAX)
         return source_send_list();
     if (!error)
         error = source_send_fresh(g_out.report.rounds);
     return error ? error : source_flush(g_out.report.rounds);
+}
+
+/* With cards a look costs next to nothing, so there are more of them, each behind a round trip,
+ * until one finds next to nothing: what it finds the destination has still to put in place when the
+ * threads stand, at some microseconds a page. */
+static long last_looks(void)
+{
+    uint64_t pages = 0;
+    long error = 0;
+
+    if (g_out.move.tracker != OM_TRACKER_BARRIER || !mode_lists())
+        return 0;
+    for (int i = 0; i < LAST_LOOKS && !error; i++) {
+        error = last_look(&pages);
+        if (error || pages <= FEW_PAGES)
+            break;
+        error = synchronize();
+    }
+    return error;
 }
 
 static long stop(void)
@@ -737,7 +753,7 @@ static long switchover(void)
     if (!error)
         error = synchronize();
     if (!error)
-        error = last_look();
+        error = last_looks();
     g_out.report.precopy_us = now_us() - g_out.begin_us - g_out.report.prepare_us;
     source_counts(&before);
     if (!error)
