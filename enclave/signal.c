@@ -92,9 +92,9 @@ void signal_install_one(int number)
         install(number, action->handler);
 }
 
-static bool ignored_by_default(int number)
+static bool default_is_ignore(int number)
 {
-    return number == SIGCHLD || number == SIGCONT || number == SIGURG || number == SIGWINCH;
+    return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT;
 }
 
 void signal_look_around(void)
@@ -106,7 +106,7 @@ void signal_look_around(void)
             host_syscall(__NR_rt_sigaction, (uint64_t)number, 0, (uint64_t)&action, 8, 0, 0);
 
         if (error == 0 && action.handler == 0 && (action.flags & ~(uint64_t)KERNEL_FLAGS) == 0 &&
-            !ignored_by_default(number))
+            !default_is_ignore(number))
             g_at_default |= SIGNAL_BIT(number);
     }
 }
@@ -225,11 +225,6 @@ _Noreturn static void end_program_by(int number)
 {
     stop_wait_arrival_told();
     die_by(number);
-}
-
-static bool default_is_ignore(int number)
-{
-    return number == SIGCHLD || number == SIGURG || number == SIGWINCH || number == SIGCONT;
 }
 
 static void deliver(struct thread *thread, struct ucontext *uc, const siginfo_t *info)

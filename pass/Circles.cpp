@@ -196,10 +196,10 @@ static std::vector<Instruction *> callsOfCircles(Function &function, CallsOf &al
 
     for (Instruction &instruction : instructions(function)) {
         const auto *call = dyn_cast<CallBase>(&instruction);
-        const Function *callee = call ? calleeHere(*call) : nullptr;
 
         if (!call)
             continue;
+        const Function *callee = calleeHere(*call);
         std::string name = callee ? nameReached(*callee, all) : nameOutside(*call, library);
         bool is_circle = callee && components[callee] == components[&function];
 

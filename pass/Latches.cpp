@@ -2,9 +2,10 @@
 /* Latches with two conditions are split; why stands in Latches.h. */
 #include "pass/Latches.h"
 
-#include <llvm/Analysis/ScalarEvolutionExpressions.h>
 #include <llvm/IR/Instructions.h>
 #include <llvm/IR/PatternMatch.h>
+
+#include "pass/Strips.h"
 
 using namespace llvm;
 using namespace llvm::PatternMatch;
@@ -16,17 +17,14 @@ namespace optmig
 static bool counts(Value *condition, Loop &loop, ScalarEvolution &evolution)
 {
     auto *compare = dyn_cast<ICmpInst>(condition);
+    int64_t step;
 
     if (!compare || !evolution.isSCEVable(compare->getOperand(0)->getType()))
         return false;
-    for (unsigned i = 0; i < 2; i++) {
-        auto *counter = dyn_cast<SCEVAddRecExpr>(evolution.getSCEV(compare->getOperand(i)));
-        const SCEV *other = evolution.getSCEV(compare->getOperand(1 - i));
-
-        if (counter && counter->getLoop() == &loop && counter->isAffine() &&
-            evolution.isLoopInvariant(other, &loop))
+    for (unsigned i = 0; i < 2; i++)
+        if (stepOf(evolution, compare->getOperand(i), loop, step) && step != 0 &&
+            evolution.isLoopInvariant(evolution.getSCEV(compare->getOperand(1 - i)), &loop))
             return true;
-    }
     return false;
 }
 

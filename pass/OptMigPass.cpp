@@ -427,14 +427,18 @@ void Marker::run(Function &function, ScalarEvolution &evolution, const Strips &s
 
 /* ---- polls ---- */
 
-void poll(Instruction *before, Counts &counts)
+/* Assembly without operands, which the backend neither moves nor leaves out. */
+void placeAsm(Instruction *before, StringRef text, StringRef clobbers)
 {
     IRBuilder<> builder(before);
     auto *type = FunctionType::get(builder.getVoidTy(), false);
-    auto *code = InlineAsm::get(type, "testb %al, __optmig_poll_v2",
-                                "~{memory},~{flags}", true);
 
-    builder.CreateCall(code)->addFnAttr(Attribute::NoUnwind);
+    builder.CreateCall(InlineAsm::get(type, text, clobbers, true))->addFnAttr(Attribute::NoUnwind);
+}
+
+void poll(Instruction *before, Counts &counts)
+{
+    placeAsm(before, "testb %al, __optmig_poll_v2", "~{memory},~{flags}");
     counts.polls++;
 }
 
@@ -513,12 +517,8 @@ void guardSystemCalls(Function &function)
             cast<InlineAsm>(call->getCalledOperand())->getAsmString().find("syscall") != std::string::npos)
             calls.push_back(call->getNextNode());
     }
-    for (Instruction *next : calls) {
-        IRBuilder<> builder(next);
-        auto *type = FunctionType::get(builder.getVoidTy(), false);
-
-        builder.CreateCall(InlineAsm::get(type, "nop", "", true))->addFnAttr(Attribute::NoUnwind);
-    }
+    for (Instruction *next : calls)
+        placeAsm(next, "nop", "");
 }
 
 /* That a store is non-temporal is a hint; without it, it is visible in order, as marks need. */

@@ -21,9 +21,11 @@ enum {
     PAGE = 1 << CARD_SHIFT,
     STRIP_BYTES = 4 * PAGE, /* of one store: few marks, and no long way to the poll */
     MOST_TURNS = 1024,
-    OUTER_TURNS = 16, /* where other loops are inside, each of which may go without a poll for long */
-    /* Instructions of a turn, of a loop without marks behind its strips.  Strips cost a dozen at each
-     * entry, and most loops turn a few times only: a poll has to be a good part of the turn. */
+    OUTER_TURNS =
+        16, /* where other loops are inside, each of which may go without a poll for long */
+    /* Instructions of a turn, of a loop without marks behind its strips.  Strips cost a dozen at
+     * each entry, and most loops turn a few times only: a poll has to be a good part of the turn.
+     */
     SMALL_BODY = 32,
     SMALL_OUTER = 96, /* it is entered less often */
 };
@@ -39,8 +41,7 @@ static Value *offset(IRBuilder<> &builder, Value *value, Value *bytes)
                                      value->getType());
 }
 
-/* Bytes, or ones, that `value` changes by in a turn; false if they are not constant. */
-static bool stepOf(ScalarEvolution &evolution, const Value *value, const Loop &loop, int64_t &out)
+bool stepOf(ScalarEvolution &evolution, const Value *value, const Loop &loop, int64_t &out)
 {
     if (!evolution.isSCEVable(value->getType()))
         return false;
@@ -63,13 +64,16 @@ static bool isInside(const BasicBlock *block, const Loop &loop)
  * turn, without those of loops inside. */
 static bool isQuiet(const Loop &loop, unsigned &instructions)
 {
-    for (BasicBlock *block : loop.blocks())
+    for (BasicBlock *block : loop.blocks()) {
+        bool inside = isInside(block, loop);
+
         for (Instruction &instruction : *block) {
-            instructions += !isa<DbgInfoIntrinsic>(instruction) && !isInside(block, loop);
+            instructions += !inside && !isa<DbgInfoIntrinsic>(instruction);
             if (isa<AnyMemIntrinsic>(instruction) || mayBecomeCall(instruction) ||
                 (isa<CallBase>(instruction) && !isa<IntrinsicInst>(instruction)))
                 return false;
         }
+    }
     return true;
 }
 

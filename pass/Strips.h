@@ -32,6 +32,10 @@
 namespace optmig
 {
 
+/* Bytes, or ones, that `value` changes by in a turn; false if they are not constant. */
+bool stepOf(llvm::ScalarEvolution &evolution, const llvm::Value *value, const llvm::Loop &loop,
+            int64_t &out);
+
 /* What stores of one loop write that lie at constant distances from each other. */
 struct Range {
     llvm::Value *pointer; /* in one turn: [pointer + low, pointer + high) */
