@@ -13,7 +13,7 @@
  *        6    1  type (enum message_type)
  *        7    1  stream
  *        8    4  body length, without the tag
- *       12    4  round (pages: in which round they were copied; else 0)
+ *       12    4  round (pages, heads: in which round they were copied; else 0)
  *       16    8  counter: 0, 1, 2, ... per direction and stream; also the nonce
  *       24    -  body, encrypted with AES-256-GCM; the 24 bytes above are the associated data
  *        -   16  tag
@@ -35,6 +35,8 @@ enum {
     RANGES_PER_RECORD_MAX = 16384, /* 16 bytes each */
     AREAS_PER_RECORD_MAX = 8192,   /* 32 bytes each */
     REQUEST_PAGES_MAX = 4096,      /* 8 bytes each */
+    PAGE_HEAD_bytes = 256,         /* of a page, in HEADS */
+    HEADS_PER_RECORD_MAX = 512,    /* 8 + PAGE_HEAD_bytes each */
     DESCRIPTION_MAX_bytes = 200 * 1024,
     REASON_MAX_bytes = 2048, /* of a text, its terminator counted (which is not sent) */
     XSAVE_SIZE_MAX_bytes = 64 * 1024,
@@ -73,7 +75,8 @@ enum page_flag {
     PAGE_ZERO = 1, /* no contents follow: the page is zero (post-copy answers) */
 };
 
-/* Lists of ranges, areas and requested pages: u32 count, u32 zero, then the entries. */
+/* Lists of ranges, areas and requested pages: u32 count, u32 zero, then the entries.  HEADS: the
+ * same with page numbers, and then PAGE_HEAD_bytes of each page. */
 struct message_range {          /* HUGE, DROP, LIST, MISSING; 16 bytes on the wire */
     uint64_t first_page, count; /* page numbers: address >> 12 */
 };

@@ -146,6 +146,16 @@ struct page_batch {
 size_t encode_pages_head(uint8_t *body, uint32_t count, const uint64_t *page, const uint8_t *flags);
 int decode_pages(const uint8_t *body, size_t length, struct page_batch *out);
 
+struct head_batch { /* a decoded HEADS */
+    uint32_t count;
+    uint64_t page[HEADS_PER_RECORD_MAX];
+    const uint8_t *contents; /* count times PAGE_HEAD_bytes, in the body */
+};
+/* Writes the whole body for count heads (1 to HEADS_PER_RECORD_MAX); contents: PAGE_HEAD_bytes of
+ * each, in order.  Pages may come in any order. */
+size_t encode_heads(uint8_t *body, uint32_t count, const uint64_t *page, const uint8_t *contents);
+int decode_heads(const uint8_t *body, size_t length, struct head_batch *out);
+
 size_t encode_ranges(uint8_t *body, const struct message_range *ranges, uint32_t count);
 /* Checks: sorted ascending, none empty, not overlapping.  No ranges at all is a valid list. */
 int decode_ranges(const uint8_t *body, size_t length, struct message_range *out, uint32_t capacity,

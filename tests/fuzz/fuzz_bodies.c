@@ -35,6 +35,17 @@ static void fuzz_pages(const uint8_t *body, size_t length)
     ALWAYS(at == length);
 }
 
+static void fuzz_heads(const uint8_t *body, size_t length)
+{
+    static struct head_batch batch;
+    if (decode_heads(body, length, &batch) != 0)
+        return;
+    ALWAYS(batch.contents + (size_t)batch.count * PAGE_HEAD_bytes == body + length);
+    for (uint32_t i = 0; i < batch.count; i++)
+        ALWAYS(batch.page[i] << OM_PAGE_SHIFT >= PROGRAM_BASE && batch.page[i] < g_end_of_pages);
+    check_again(body, length, encode_heads(g_again, batch.count, batch.page, batch.contents));
+}
+
 static void fuzz_ranges(const uint8_t *body, size_t length)
 {
     static struct message_range ranges[RANGES_PER_RECORD_MAX];
@@ -142,8 +153,8 @@ static void fuzz_text(const uint8_t *body, size_t length)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static void (*const fuzz[])(const uint8_t *body, size_t length) = {
-        fuzz_pages, fuzz_ranges,  fuzz_areas, fuzz_request,       fuzz_prepare,
-        fuzz_start, fuzz_started, fuzz_text,  fuzz_evidence_body, fuzz_resumed,
+        fuzz_pages,   fuzz_ranges, fuzz_areas,         fuzz_request, fuzz_prepare, fuzz_start,
+        fuzz_started, fuzz_text,   fuzz_evidence_body, fuzz_resumed, fuzz_heads,
     };
     if (size >= 1)
         fuzz[data[0] % (sizeof fuzz / sizeof fuzz[0])](&data[1], size - 1);

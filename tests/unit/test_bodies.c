@@ -16,6 +16,7 @@ static uint8_t g_body[RECORD_BODY_MAX];
 typedef int decoder(const uint8_t *body, size_t length);
 
 static struct page_batch g_batch;
+static struct head_batch g_heads;
 static struct message_range g_ranges[RANGES_PER_RECORD_MAX];
 static struct message_area g_areas[AREAS_PER_RECORD_MAX];
 static uint64_t g_pages[REQUEST_PAGES_MAX];
@@ -39,6 +40,15 @@ static int pages(const uint8_t *body, size_t length)
     int error = decode_pages(body, length, &g_batch);
     if (error)
         assert_zero(&g_batch, sizeof g_batch);
+    return error;
+}
+
+static int heads(const uint8_t *body, size_t length)
+{
+    memset(&g_heads, 0xee, sizeof g_heads);
+    int error = decode_heads(body, length, &g_heads);
+    if (error)
+        assert_zero(&g_heads, sizeof g_heads);
     return error;
 }
 
@@ -227,6 +237,72 @@ static void test_pages_full_and_truncated(void **unused)
         assert_int_equal(pages(exact, lengths[i]), PROTOCOL_LENGTH);
         free(exact);
     }
+    free(body);
+}
+
+/* ---- HEADS ---- */
+
+static size_t make_heads(uint8_t *body, uint32_t count)
+{
+    static uint64_t page[HEADS_PER_RECORD_MAX + 1];
+    static uint8_t contents[(HEADS_PER_RECORD_MAX + 1) * PAGE_HEAD_bytes];
+    for (uint32_t i = 0; i < count; i++)
+        page[i] = 0x12345 - i; /* any order */
+    for (size_t i = 0; i < count * (size_t)PAGE_HEAD_bytes; i++)
+        contents[i] = (uint8_t)(i * 31 + (i >> 8));
+    return encode_heads(body, count, page, contents);
+}
+
+static void test_heads(void **unused)
+{
+    (void)unused;
+    static const uint8_t begin[] = {2, 0, 0,    0,    0, 0, 0, 0, 0x45, 0x23, 1, 0,  0, 0,
+                                    0, 0, 0x44, 0x23, 1, 0, 0, 0, 0,    0,    0, 31, 62};
+    uint8_t *body = malloc(RECORD_BODY_MAX);
+    size_t n = make_heads(body, 2);
+    assert_int_equal(n, 8 + 2 * (8 + 256));
+    assert_memory_equal(body, begin, sizeof begin);
+    check_lengths(heads, body, n);
+    assert_int_equal(heads(body, n), 0);
+    assert_int_equal(g_heads.count, 2);
+    assert_int_equal(g_heads.page[0], 0x12345);
+    assert_int_equal(g_heads.page[1], 0x12344);
+    assert_ptr_equal(g_heads.contents, &body[24]);
+    assert_int_equal(g_heads.contents[256 + 3], 94); /* of the second: 259 * 31 + 1, in a byte */
+    free(body);
+}
+
+static void test_heads_refused(void **unused)
+{
+    (void)unused;
+    uint8_t *body = malloc(RECORD_BODY_MAX);
+    size_t n = make_heads(body, 2);
+    assert_int_equal(with(heads, body, n, 0, 4, 0), PROTOCOL_COUNT);
+    assert_int_equal(with(heads, body, n, 0, 4, 513), PROTOCOL_COUNT);
+    assert_int_equal(with(heads, body, n, 0, 4, 0xffffffff), PROTOCOL_COUNT);
+    assert_int_equal(with(heads, body, n, 0, 4, 1), PROTOCOL_LENGTH);
+    assert_int_equal(with(heads, body, n, 0, 4, 3), PROTOCOL_LENGTH);
+    assert_int_equal(with(heads, body, n, 4, 4, 1), PROTOCOL_FIELD);
+    assert_int_equal(with(heads, body, n, 8, 8, FIRST_PAGE), 0);
+    assert_int_equal(with(heads, body, n, 8, 8, FIRST_PAGE - 1), PROTOCOL_ADDRESS);
+    assert_int_equal(with(heads, body, n, 16, 8, END_PAGE - 1), 0);
+    assert_int_equal(with(heads, body, n, 16, 8, END_PAGE), PROTOCOL_ADDRESS);
+    assert_int_equal(with(heads, body, n, 16, 8, UINT64_MAX), PROTOCOL_ADDRESS);
+    free(body);
+}
+
+static void test_heads_full(void **unused)
+{
+    (void)unused;
+    uint8_t *body = malloc(RECORD_BODY_MAX);
+    assert_int_equal(make_heads(body, 0), 0);
+    assert_int_equal(make_heads(body, HEADS_PER_RECORD_MAX + 1), 0);
+    size_t n = make_heads(body, HEADS_PER_RECORD_MAX);
+    assert_int_equal(n, 8 + 512 * (8 + 256));
+    assert_int_equal(heads(body, n), 0);
+    assert_int_equal(g_heads.count, HEADS_PER_RECORD_MAX);
+    assert_ptr_equal(g_heads.contents, &body[8 + 512 * 8]);
+    assert_int_equal(heads(body, n - 1), PROTOCOL_LENGTH);
     free(body);
 }
 
@@ -616,6 +692,9 @@ int main(void)
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_pages_fields),
         cmocka_unit_test(test_pages_full_and_truncated),
+        cmocka_unit_test(test_heads),
+        cmocka_unit_test(test_heads_refused),
+        cmocka_unit_test(test_heads_full),
         cmocka_unit_test(test_ranges),
         cmocka_unit_test(test_ranges_refused),
         cmocka_unit_test(test_ranges_full),

@@ -355,6 +355,7 @@ static void test_phases(void **unused)
             assert_true(filling(row->state) || !before_start(row->state));
             break;
         case MESSAGE_HUGE:
+        case MESSAGE_HEADS:
         case MESSAGE_DROP:
         case MESSAGE_LAYOUT:
         case MESSAGE_LIST:
@@ -389,8 +390,8 @@ static void test_evidence_first(void **unused)
     }
 }
 
-/* ABORT is taken in each state before START, PING and PONG before RESTORE, DROP while memory flows.
- */
+/* ABORT is taken in each state before START, PING and PONG before RESTORE, DROP and HEADS while
+ * memory flows. */
 static void test_anywhere_before_start(void **unused)
 {
     (void)unused;
@@ -405,6 +406,7 @@ static void test_anywhere_before_start(void **unused)
             assert_int_equal(find_row(role, state, MESSAGE_ABORT) != NULL,
                              before_start(state) || state == SESSION_FAILED || word || again);
             assert_int_equal(find_row(role, state, MESSAGE_DROP) != NULL, filling(state));
+            assert_int_equal(find_row(role, state, MESSAGE_HEADS) != NULL, filling(state));
             assert_int_equal(find_row(role, state, MESSAGE_PING) != NULL, before_restore);
             if (before_restore)
                 assert_non_null(find_row(role, state, MESSAGE_PONG));
@@ -456,6 +458,7 @@ static void test_modes(void **unused)
                                   MESSAGE_LAYOUT,
                                   MESSAGE_DROP,
                                   MESSAGE_PAGES,
+                                  MESSAGE_HEADS,
                                   MESSAGE_RESTORE,
                                   MESSAGE_RESTORED,
                                   MESSAGE_START,
@@ -463,31 +466,19 @@ static void test_modes(void **unused)
                                   MESSAGE_STARTED,
                                   MESSAGE_RECEIPT,
                                   0};
-    static const int hybrid[] = {MESSAGE_SOURCE_EVIDENCE,
-                                 MESSAGE_DESTINATION_EVIDENCE,
-                                 MESSAGE_PREPARE,
-                                 MESSAGE_READY,
-                                 MESSAGE_PAGES,
-                                 MESSAGE_LIST,
-                                 MESSAGE_PAGES,
-                                 MESSAGE_LIST,
-                                 MESSAGE_LIST_END,
-                                 MESSAGE_DROP,
-                                 MESSAGE_LISTED,
-                                 MESSAGE_PAGES,
-                                 MESSAGE_LIST,
-                                 MESSAGE_RESTORE,
-                                 MESSAGE_RESTORED,
-                                 MESSAGE_START,
-                                 MESSAGE_REQUEST,
-                                 MESSAGE_STARTED,
-                                 MESSAGE_PAGES,
-                                 MESSAGE_URGENT_PAGES,
-                                 MESSAGE_REQUEST,
-                                 MESSAGE_PAGES_DONE,
-                                 MESSAGE_URGENT_PAGES,
-                                 MESSAGE_RECEIPT,
-                                 0};
+    static const int hybrid[] = {MESSAGE_SOURCE_EVIDENCE, MESSAGE_DESTINATION_EVIDENCE,
+                                 MESSAGE_PREPARE,         MESSAGE_READY,
+                                 MESSAGE_PAGES,           MESSAGE_LIST,
+                                 MESSAGE_PAGES,           MESSAGE_LIST,
+                                 MESSAGE_LIST_END,        MESSAGE_DROP,
+                                 MESSAGE_LISTED,          MESSAGE_HEADS,
+                                 MESSAGE_PAGES,           MESSAGE_LIST,
+                                 MESSAGE_RESTORE,         MESSAGE_RESTORED,
+                                 MESSAGE_START,           MESSAGE_REQUEST,
+                                 MESSAGE_STARTED,         MESSAGE_PAGES,
+                                 MESSAGE_URGENT_PAGES,    MESSAGE_REQUEST,
+                                 MESSAGE_PAGES_DONE,      MESSAGE_URGENT_PAGES,
+                                 MESSAGE_RECEIPT,         0};
     static const int postcopy[] = {MESSAGE_SOURCE_EVIDENCE, MESSAGE_DESTINATION_EVIDENCE,
                                    MESSAGE_PREPARE,         MESSAGE_READY,
                                    MESSAGE_LIST_END,        MESSAGE_LISTED,
