@@ -151,6 +151,7 @@ struct om_move_report {
     uint32_t rounds;
     uint64_t memory_bytes; /* resident at the source */
     uint64_t pages;        /* page contents sent, all phases */
+    uint64_t heads;        /* of pages, sent alone (barrier tracker) */
     uint64_t zero_pages;   /* found zero and not sent */
     uint64_t bytes_sent;   /* on the wire, sealed */
     uint64_t total_us, prepare_us, precopy_us;

@@ -10,6 +10,10 @@
  * nothing is lost in one case only, which is left out: stacks, which are sent whole from the stack
  * pointer up.
  *
+ * A mark of page P speaks of the head of the next page Q too (card.h), and nothing is said then of
+ * Q.  So a page whose neighbour was marked is owed without a loss if its rest is what it was when
+ * its own mark was last taken, and its head is what the destination has, or gets.
+ *
  * The kernel counts a page as written too when it is only read for the first time: pages that are
  * zero here and not at the destination are no loss either.
  */
@@ -24,8 +28,21 @@
 
 enum { REGIONS_MAX = 4096, NAMED_MAX = 16, STACKS_NOTED_MAX = 1024 };
 
+enum { HASH_LANES = 4, HEAD_words = CARD_HEAD / 8 };
+
+/* Zero for zeros: what was never noted is zero at the destination. */
+struct note {
+    uint64_t head, rest;
+};
+
+static const uint64_t g_audited_pages = PROGRAM_END >> OM_PAGE_SHIFT;
+
 static struct {
+    bool on;
     struct pageset owed;
+    struct pageset headed; /* the page before was marked once */
+    struct pageset known;  /* notes[page] is of this move, and not of before a discard */
+    struct note *notes;    /* of each page; memory comes as it is touched */
     struct om_region *regions;
     struct lock lock; /* the two below */
     uint32_t noted_count;
@@ -34,16 +51,82 @@ static struct {
 
 void audit_begin(void)
 {
-    pageset_create(&g_audit.owed, PROGRAM_END >> OM_PAGE_SHIFT);
-    if (!g_audit.regions)
+    pageset_create(&g_audit.owed, g_audited_pages);
+    pageset_create(&g_audit.headed, g_audited_pages);
+    pageset_create(&g_audit.known, g_audited_pages);
+    if (!g_audit.regions) {
         g_audit.regions = local_alloc(REGIONS_MAX * sizeof(g_audit.regions[0]));
+        g_audit.notes = local_alloc(g_audited_pages * sizeof(g_audit.notes[0]));
+    }
     g_audit.noted_count = 0;
+    g_audit.on = true;
 }
 
 void audit_end(void)
 {
+    g_audit.on = false;
     pageset_clear(&g_audit.owed);
 }
+
+bool audit_is_on(void)
+{
+    return g_audit.on;
+}
+
+/* ---- what was copied ---- */
+
+/* Of a multiple of 32 bytes.  Each step can be undone, so no two contents that differ in one word
+ * have the same; zeros have zero. */
+static uint64_t hash_of(const uint8_t *bytes, uint64_t words)
+{
+    const uint64_t prime = 0x9e3779b97f4a7c15;
+    uint64_t lanes[HASH_LANES] = {0}, hash = 0;
+
+    for (uint64_t i = 0; i < words; i += HASH_LANES)
+        for (uint64_t k = 0; k < HASH_LANES; k++) {
+            uint64_t word;
+
+            memcpy(&word, bytes + (i + k) * 8, sizeof(word));
+            lanes[k] = (lanes[k] ^ word) * prime;
+            lanes[k] ^= lanes[k] >> 29;
+        }
+    for (uint64_t k = 0; k < HASH_LANES; k++)
+        hash = (hash ^ lanes[k]) * prime;
+    return hash;
+}
+
+static struct note note_of(const uint8_t *contents)
+{
+    return (struct note){hash_of(contents, HEAD_words),
+                         hash_of(contents + CARD_HEAD, OM_PAGE_SIZE / 8 - HEAD_words)};
+}
+
+void audit_note_page(uint64_t page, const uint8_t *contents)
+{
+    if (page >= g_audited_pages)
+        return;
+    g_audit.notes[page] = note_of(contents);
+    pageset_add(&g_audit.known, page);
+}
+
+void audit_note_head(uint64_t page, const uint8_t *head)
+{
+    if (pageset_add(&g_audit.known, page))
+        g_audit.notes[page].rest = 0;
+    g_audit.notes[page].head = hash_of(head, HEAD_words);
+}
+
+void audit_note_choice(uint64_t page)
+{
+    pageset_add(&g_audit.headed, page);
+}
+
+void audit_note_discard(uint64_t first, uint64_t end)
+{
+    pageset_remove_range(&g_audit.known, first, OM_MIN(end, g_audited_pages));
+}
+
+/* ---- what is owed ---- */
 
 static void owe(const struct om_region *regions, long count)
 {
@@ -107,6 +190,18 @@ static void forgive_stacks(void)
         forgive_stack(g_audit.noted[i]);
 }
 
+/* The mark of the page before has brought what was written, or will. */
+static bool head_accounts(uint64_t page, const uint8_t *contents)
+{
+    struct note now = note_of(contents), then = {0, 0};
+
+    if (!pageset_has(&g_audit.headed, page))
+        return false;
+    if (pageset_has(&g_audit.known, page))
+        then = g_audit.notes[page];
+    return now.rest == then.rest && (now.head == then.head || source_is_to_come(page));
+}
+
 /* The destination has what is here, or zero, which is what is here. */
 static bool is_harmless(uint64_t page, struct area *out_area)
 {
@@ -115,9 +210,9 @@ static bool is_harmless(uint64_t page, struct area *out_area)
 
     if (!mm_next_area(address, out_area) || out_area->start > address)
         return true; /* unmapped meanwhile */
-    if (source_has_sent(page))
+    if (g_host.memory_read(address, copy, sizeof(copy)))
         return false;
-    return g_host.memory_read(address, copy, sizeof(copy)) == 0 && page_is_zero(copy);
+    return (!source_has_sent(page) && page_is_zero(copy)) || head_accounts(page, copy);
 }
 
 static const char *name_of(const struct area *area)

@@ -14,6 +14,19 @@ void audit_end(void);
 /* After a look at the cards of [start, end), which found these marked regions.  0 or -errno. */
 long audit_look(uint64_t start, uint64_t end, bool protect, const struct om_region *marked,
                 uint32_t count);
+
+/* A mark speaks of the next page's head too (card.h), so what was written there is never marked as
+ * its own page's.  Whether the destination gets it is seen by its contents.  Of each page the audit
+ * knows what its head and its rest were when they were copied; on a thread that copies, with the
+ * map's lock held, and only if audit_is_on(). */
+bool audit_is_on(void);
+void audit_note_page(uint64_t page, const uint8_t *contents);
+void audit_note_head(uint64_t page, const uint8_t *head);
+/* The mark of the page before this one was taken. */
+void audit_note_choice(uint64_t page);
+/* The program gave these pages back: they are zero at both ends.  Any thread. */
+void audit_note_discard(uint64_t first, uint64_t end);
+
 /* A thread begins on this stack: what it writes there need not be marked.  Any thread. */
 void audit_note_stack(uint64_t stack_top);
 /* The program is stopped and all has been looked at: how many pages were missed; each of the first

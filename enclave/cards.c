@@ -148,6 +148,16 @@ uint32_t cards_collect(uint64_t start, uint64_t *end, bool clear, struct om_regi
     return count;
 }
 
+void cards_carry(uint64_t start)
+{
+    uint8_t *card = (uint8_t *)g_tables->clock.cards + (start >> CARD_SHIFT);
+
+    if (__atomic_load_n(card - 1, __ATOMIC_SEQ_CST) == 0)
+        return;
+    if (__atomic_exchange_n(card - 1, 0, __ATOMIC_SEQ_CST))
+        __atomic_store_n(card, CARD_DIRTY, __ATOMIC_SEQ_CST);
+}
+
 void cards_clear(uint64_t start, uint64_t end)
 {
     uint64_t *words = (uint64_t *)g_tables->clock.cards;

@@ -331,6 +331,8 @@ static long consume(const struct message *message)
         return place_huge(message->body, message->length);
     case MESSAGE_PAGES:
         return place_pages(message->body, message->length);
+    case MESSAGE_HEADS:
+        return place_heads(message->body, message->length);
     case MESSAGE_DROP:
         return place_drop(message->body, message->length);
     case MESSAGE_LIST:

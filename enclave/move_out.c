@@ -348,6 +348,31 @@ static bool may_cut_round(void)
     return g_out.move.mode == OM_MODE_HYBRID && deadline_nears();
 }
 
+/* Is a page marked for what is written to the next one too? */
+static bool marks_heads(enum sweep_kind kind)
+{
+    return kind == SWEEP_WRITTEN && g_out.move.tracker == OM_TRACKER_BARRIER;
+}
+
+static long send_found(enum sweep_kind kind, const struct om_region *regions, long count)
+{
+    long error = source_send_regions(regions, count, g_out.report.rounds);
+
+    if (!error && marks_heads(kind))
+        source_choose_heads(regions, count);
+    return error;
+}
+
+/* What is found is listed, or sent later. */
+static uint64_t choose_found(enum sweep_kind kind, const struct om_region *regions, long count)
+{
+    uint64_t added = source_choose_regions(regions, count);
+
+    if (marks_heads(kind))
+        source_choose_heads(regions, count);
+    return added;
+}
+
 /* One walk; what is found is sent.  If the deadline cuts it short, what was found is chosen for the
  * list, and what was not is found by the next SWEEP_WRITTEN: memory that was never protected counts
  * as written. */
@@ -365,14 +390,18 @@ static long send_sweep(enum sweep_kind kind, bool protect, struct round *out)
             return fail(count, "the host does not tell which memory was written: error %ld",
                         -count);
         if (may_cut_round()) {
-            source_choose_regions(regions, count);
+            choose_found(kind, regions, count);
             break;
         }
         out->pages += pages_of(regions, count);
-        error = source_send_regions(regions, count, g_out.report.rounds);
+        error = send_found(kind, regions, count);
         g_out.remaining_bytes -=
             OM_MIN(g_out.remaining_bytes, pages_of(regions, count) * OM_PAGE_SIZE);
     }
+    /* All heads together: a piece of memory may have only a few.  After a round that was cut short
+     * their pages are listed. */
+    if (!error && !may_cut_round())
+        error = source_send_heads(g_out.report.rounds);
     if (!error)
         error = source_flush(g_out.report.rounds);
     out->us = OM_MAX(now_us() - begin, 1ULL);
@@ -459,7 +488,7 @@ static long list_sweep(enum sweep_kind kind, bool protect, uint64_t *out_pages)
         if (count < 0)
             return fail(count, "the host does not tell which memory was written: error %ld",
                         -count);
-        *out_pages += source_choose_regions(regions, count);
+        *out_pages += choose_found(kind, regions, count);
         error = move_out_tick();
     }
     return error;
@@ -733,6 +762,7 @@ static long commit(void)
 
     if (error)
         return error;
+    om_assert(source_waiting_heads() == 0);
     g_host.channel_limits(0, COMMITTED_STALL_ms);
     move_role_serve();
     g_out.committed = true;
@@ -1018,6 +1048,7 @@ static void finish_report(long error)
                  sizeof(report->reason));
     report->result = result_of(error);
     report->pages = counts.pages;
+    report->heads = counts.heads;
     report->zero_pages = counts.zero_pages;
     report->postcopy_pages = counts.postcopy_pages;
     report->urgent_pages = counts.urgent_pages;

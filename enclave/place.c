@@ -458,6 +458,36 @@ long place_pages(const uint8_t *body, size_t length)
     return 0;
 }
 
+/* Of no other page does the source send a head alone. */
+static bool takes_head(uint64_t page)
+{
+    bool takes;
+
+    lock_take(&g_place.lock);
+    takes = page < g_program_pages && !g_place.running && !pageset_has(&g_place.missing, page);
+    lock_release(&g_place.lock);
+    return takes;
+}
+
+/* The page is there, also where the pager serves: the source has sent it, and neither listed nor
+ * dropped it since.  If it were not, the pager would give a page of zeros to this thread too, for
+ * which it takes the lock: so that is not held here. */
+long place_heads(const uint8_t *body, size_t length)
+{
+    struct head_batch batch;
+    long error = 0;
+
+    if (decode_heads(body, length, &batch))
+        return -EPROTO;
+    for (uint32_t i = 0; i < batch.count && !error; i++) {
+        if (!takes_head(batch.page[i]))
+            return -EPROTO;
+        error = write_plain(batch.page[i] << OM_PAGE_SHIFT,
+                            batch.contents + (size_t)i * PAGE_HEAD_bytes, PAGE_HEAD_bytes);
+    }
+    return error;
+}
+
 /* ---- ranges ---- */
 
 static long take_ranges(const uint8_t *body, size_t length, uint32_t *out_count)

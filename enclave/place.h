@@ -21,6 +21,8 @@ long place_list(const uint8_t *body, size_t length);
 /* The pager serves from now on (place_list does it by itself). */
 long place_serve(void);
 long place_pages(const uint8_t *body, size_t length);
+/* The first bytes of pages that are there. */
+long place_heads(const uint8_t *body, size_t length);
 /* The map in the tables is made true. */
 long place_restore(void);
 /* The program runs from now on. */

@@ -5,6 +5,7 @@
  *   - dropped: it holds some, and here the page is zero or was discarded: it has to be told
  *   - listed: comes after the start; the destination drops what it holds when it reads the list
  *   - fresh: chosen by a sweep, to be listed or to be sent at once
+ *   - heads: of these the first bytes may have been written, by the mark of the page before
  * While the program runs a page is copied with the map's lock held, which the discard hook has too.
  * So a discard is either before the copy (which then sees zero, or newer contents) or after the
  * marks were made (and the hook moves the page to dropped).  Contents written after a discard are
@@ -15,6 +16,8 @@
 
 #include <linux/mman.h>
 
+#include "enclave/audit.h"
+#include "enclave/cards.h"
 #include "enclave/sealed.h"
 #include "enclave/tables.h"
 #include "enclave/tracker.h"
@@ -24,6 +27,7 @@ enum {
     TABLE_COPIES_MAX = 1024, /* 4 MiB; the tables of a small program have a few dozen pages */
     HUGE_RANGES_MAX = 64,
     WAITING_PAGES_MAX = 8, /* for so few a record of their own takes longer than they do */
+    FEW_HEADS = 8,         /* so few are sent as whole pages, for the same reason */
     PAGES_HEAD_SIZE = 8 + PAGE_BATCH_MAX * 8,
 };
 
@@ -37,7 +41,7 @@ struct batch {
 };
 
 static struct {
-    struct pageset sent, dropped, listed, fresh;
+    struct pageset sent, dropped, listed, fresh, heads;
     struct batch batches[OM_STREAM_COUNT];
     struct source_counts counts;
     bool stopped;
@@ -45,6 +49,11 @@ static struct {
     struct om_region *table_regions;
     struct message_range *ranges;
     struct area *areas;
+    struct { /* a record of heads that is being filled */
+        uint32_t count;
+        uint64_t page[HEADS_PER_RECORD_MAX];
+        uint8_t (*contents)[PAGE_HEAD_bytes];
+    } taken;
     /* Pages of the tables as they were sent while the program ran, in ascending order. */
     struct {
         uint32_t count;
@@ -61,13 +70,15 @@ void source_create(void)
     pageset_create(&g_source.dropped, g_pages_end);
     pageset_create(&g_source.listed, g_pages_end);
     pageset_create(&g_source.fresh, g_pages_end);
+    pageset_create(&g_source.heads, g_pages_end);
     if (!g_source.ranges) {
         g_source.table_regions = local_alloc(TABLE_REGIONS_MAX * sizeof(struct om_region));
         g_source.ranges = local_alloc(RANGES_PER_RECORD_MAX * sizeof(struct message_range));
         g_source.areas = local_alloc(AREAS_MAX * sizeof(struct area));
         g_source.copies.contents = local_alloc(TABLE_COPIES_MAX * OM_PAGE_SIZE);
+        g_source.taken.contents = local_alloc(HEADS_PER_RECORD_MAX * PAGE_HEAD_bytes);
     }
-    g_source.copies.count = 0;
+    g_source.copies.count = g_source.taken.count = 0;
     memset(&g_source.counts, 0, sizeof(g_source.counts));
     for (uint32_t i = 0; i < OM_STREAM_COUNT; i++)
         g_source.batches[i] = (struct batch){.stream = i};
@@ -90,6 +101,8 @@ static void discarded(uint64_t start, uint64_t end)
 {
     pageset_move_range(&g_source.sent, &g_source.dropped, start >> OM_PAGE_SHIFT,
                        end >> OM_PAGE_SHIFT);
+    if (audit_is_on())
+        audit_note_discard(start >> OM_PAGE_SHIFT, end >> OM_PAGE_SHIFT);
 }
 
 void source_watch_discards(bool on)
@@ -119,25 +132,30 @@ static void map_unlock(void)
 
 /* ---- copying; the map is locked, or the program stopped ---- */
 
-/* *hint: the area of the page before, or NULL. */
-static long copy_page(uint64_t page, uint8_t *to, const struct area **hint)
+/* The first bytes of a page.  *hint: the area of the page before, or NULL. */
+static long copy_bytes(uint64_t page, uint8_t *to, size_t length, const struct area **hint)
 {
     uint64_t address = page << OM_PAGE_SHIFT;
     const struct area *area = *hint;
 
     if (address >= TABLES_BASE) {
-        memcpy(to, (const void *)address, OM_PAGE_SIZE);
+        memcpy(to, (const void *)address, length);
         return 0;
     }
     if (!area || address < area->start || address >= area->end)
         *hint = area = mm_area_at(address);
     if (!area)
-        memset(to, 0, OM_PAGE_SIZE);
+        memset(to, 0, length);
     else if (area->prot & PROT_READ)
-        memcpy(to, (const void *)address, OM_PAGE_SIZE);
+        memcpy(to, (const void *)address, length);
     else
-        return g_host.memory_read(address, to, OM_PAGE_SIZE);
+        return g_host.memory_read(address, to, length);
     return 0;
+}
+
+static long copy_page(uint64_t page, uint8_t *to, const struct area **hint)
+{
+    return copy_bytes(page, to, OM_PAGE_SIZE, hint);
 }
 
 /* ---- batches ---- */
@@ -219,8 +237,12 @@ static bool is_known_table(uint64_t page, const uint8_t *contents)
     return copy && page_is_same(copy, contents);
 }
 
+/* What the audit is told of a copy. */
+typedef void audit_note(uint64_t page, const uint8_t *contents);
+
 /* Copies one page into the batch, unless it is zero. */
-static long take_page(struct batch *batch, uint64_t page, const struct area **hint)
+static long take_page(struct batch *batch, uint64_t page, const struct area **hint,
+                      audit_note *note)
 {
     uint8_t *slot = batch_slot(batch);
     long error = copy_page(page, slot, hint);
@@ -229,6 +251,8 @@ static long take_page(struct batch *batch, uint64_t page, const struct area **hi
         return error;
     if (is_known_table(page, slot))
         return 0;
+    if (audit_is_on())
+        note(page, slot);
     if (!page_is_zero(slot)) {
         pageset_add(&g_source.sent, page);
         pageset_remove(&g_source.dropped, page);
@@ -253,7 +277,7 @@ static long send_run(uint64_t first, uint64_t end, uint32_t round)
 
         map_lock();
         while (first < stop && batch->count < PAGE_BATCH_MAX && !error)
-            error = take_page(batch, first++, &hint);
+            error = take_page(batch, first++, &hint, audit_note_page);
         map_unlock();
         if (!error && batch->count == PAGE_BATCH_MAX)
             error = batch_send(batch, round);
@@ -395,7 +419,167 @@ long source_send_tables(bool final, uint32_t round)
     return error ? error : source_flush(round);
 }
 
+/* ---- heads: of what a mark says, the part that lies in the next page (card.h) ---- */
+
+_Static_assert((uint64_t)PAGE_HEAD_bytes == CARD_HEAD, "as much as a mark may speak of");
+
+/* All of it is sent later. */
+static bool comes_whole(uint64_t page)
+{
+    return pageset_has(&g_source.listed, page) || pageset_has(&g_source.fresh, page);
+}
+
+bool source_is_to_come(uint64_t page)
+{
+    return comes_whole(page) || pageset_has(&g_source.heads, page);
+}
+
+void source_choose_heads(const struct om_region *regions, long count)
+{
+    for (long i = 0; i < count; i++) {
+        uint64_t next = regions[i].end, page = next >> OM_PAGE_SHIFT;
+
+        if (i + 1 < count && regions[i + 1].start == next)
+            continue;
+        /* The cards themselves never move. */
+        if (next >= PROGRAM_END ||
+            (next >= CARD_TABLE_BASE && next < CARD_POLL_BASE + CARD_POLL_SIZE))
+            continue;
+        if (audit_is_on())
+            audit_note_choice(page);
+        if (!comes_whole(page))
+            pageset_add(&g_source.heads, page);
+    }
+}
+
+static bool head_is_zero(const uint8_t *head)
+{
+    static const uint8_t zero[PAGE_HEAD_bytes];
+
+    return memcmp(head, zero, sizeof(zero)) == 0;
+}
+
+enum head_way { HEAD_NOTHING, HEAD_ALONE, HEAD_WHOLE };
+
+/* What the destination needs of this page; the map is locked.  It has the rest of the page already,
+ * or a mark of the page itself tells of that.  head: room for one. */
+static enum head_way way_of_head(uint64_t page, uint8_t *head)
+{
+    if (comes_whole(page))
+        return HEAD_NOTHING;
+    if (pageset_has(&g_source.sent, page))
+        return HEAD_ALONE;
+    /* The destination has zero there, or nothing.  Perhaps nothing is here either: the page may be
+     * a guard or unmapped, so it is not touched. */
+    if (g_host.memory_read(page << OM_PAGE_SHIFT, head, PAGE_HEAD_bytes) || head_is_zero(head))
+        return HEAD_NOTHING;
+    return HEAD_WHOLE;
+}
+
+static long take_head(uint64_t page, uint8_t *head, const struct area **hint)
+{
+    long error = copy_bytes(page, head, PAGE_HEAD_bytes, hint);
+
+    if (error)
+        return error;
+    if (audit_is_on())
+        audit_note_head(page, head);
+    g_source.taken.page[g_source.taken.count++] = page;
+    return 0;
+}
+
+/* The pages that wait are sent first: they were copied before, and are filled in the same place. */
+static long flush_heads(uint32_t round)
+{
+    uint32_t count = g_source.taken.count;
+    size_t length;
+    long error;
+
+    if (!count)
+        return 0;
+    error = source_flush(round);
+    if (error)
+        return error;
+    length = encode_heads(sealed_body(STREAM_BULK), count, g_source.taken.page,
+                          g_source.taken.contents[0]);
+    om_assert(length > 0);
+    error = sealed_send(STREAM_BULK, MESSAGE_HEADS, round, length);
+    count_up(&g_source.counts.heads, count);
+    g_source.taken.count = 0;
+    return error ? error : move_out_tick();
+}
+
+static long send_head(uint64_t page, uint32_t round, bool few)
+{
+    struct batch *batch = &g_source.batches[STREAM_BULK];
+    uint8_t *head = g_source.taken.contents[g_source.taken.count];
+    const struct area *hint = NULL;
+    enum head_way way;
+    long error = 0;
+
+    map_lock();
+    way = way_of_head(page, head);
+    if (way == HEAD_ALONE && !few)
+        error = take_head(page, head, &hint);
+    else if (way != HEAD_NOTHING)
+        /* By the mark of another page: of this one's the audit still wants to know. */
+        error = take_page(batch, page, &hint, audit_note_head);
+    map_unlock();
+    if (!error && batch->count == PAGE_BATCH_MAX)
+        error = batch_send(batch, round);
+    if (!error && g_source.taken.count == HEADS_PER_RECORD_MAX)
+        error = flush_heads(round);
+    return error;
+}
+
+long source_send_heads(uint32_t round)
+{
+    bool few = pageset_count(&g_source.heads) <= FEW_HEADS;
+    struct page_run run = {0, 0};
+    long error = 0;
+
+    while (!error && pageset_next(&g_source.heads, run.end, g_pages_end, 1, &run))
+        error = send_head(run.first, round, few);
+    pageset_clear(&g_source.heads);
+    return error ? error : flush_heads(round);
+}
+
+/* A list is not to be made longer by contents: their pages are listed. */
+static void list_heads(void)
+{
+    uint8_t head[PAGE_HEAD_bytes];
+    struct page_run run = {0, 0};
+
+    while (pageset_next(&g_source.heads, run.end, g_pages_end, 1, &run)) {
+        map_lock();
+        if (way_of_head(run.first, head) != HEAD_NOTHING)
+            pageset_add(&g_source.fresh, run.first);
+        map_unlock();
+    }
+    pageset_clear(&g_source.heads);
+}
+
+uint64_t source_waiting_heads(void)
+{
+    return pageset_count(&g_source.heads);
+}
+
 /* ---- the list ---- */
+
+/* The audit compares the rest of a page with what it was when its own mark was last seen. */
+static void note_chosen(uint64_t first, uint64_t end)
+{
+    static _Alignas(16) uint8_t contents[OM_PAGE_SIZE];
+
+    for (; first < end; first++) {
+        const struct area *hint = NULL;
+
+        map_lock();
+        if (copy_page(first, contents, &hint) == 0)
+            audit_note_page(first, contents);
+        map_unlock();
+    }
+}
 
 static uint64_t choose_run(uint64_t first, uint64_t end)
 {
@@ -418,8 +602,13 @@ uint64_t source_choose_regions(const struct om_region *regions, long count)
 {
     uint64_t added = 0;
 
-    for (long i = 0; i < count; i++)
-        added += choose_run(regions[i].start >> OM_PAGE_SHIFT, regions[i].end >> OM_PAGE_SHIFT);
+    for (long i = 0; i < count; i++) {
+        uint64_t first = regions[i].start >> OM_PAGE_SHIFT, end = regions[i].end >> OM_PAGE_SHIFT;
+
+        added += choose_run(first, end);
+        if (audit_is_on())
+            note_chosen(first, end);
+    }
     return added;
 }
 
@@ -452,7 +641,7 @@ uint64_t source_listed_pages(void)
 long source_send_fresh(uint32_t round)
 {
     struct page_run run;
-    long error = 0;
+    long error = source_send_heads(round); /* first: a record, and what comes now may wait */
 
     while (!error && pageset_next(&g_source.fresh, 0, g_pages_end, ~0ULL, &run)) {
         pageset_remove_range(&g_source.fresh, run.first, run.end);
@@ -466,6 +655,7 @@ long source_send_list(void)
     uint32_t count;
     long error;
 
+    list_heads();
     do {
         count = take_ranges(&g_source.fresh, &g_source.listed);
         for (uint32_t i = 0; i < count; i++)
@@ -554,8 +744,10 @@ void source_expect(const uint64_t *pages, uint32_t count)
     for (uint32_t i = 0; i < count; i++) {
         pageset_touch(&g_source.fresh, pages[i]);
         pageset_touch(&g_source.listed, pages[i]);
+        pageset_touch(&g_source.heads, pages[i] + 1);
     }
     (void)source_fresh_pages();
+    (void)source_waiting_heads();
     (void)source_listed_pages();
     (void)tracker_scan_tables(SWEEP_PRESENT, false, g_source.table_regions, TABLE_REGIONS_MAX);
 }

@@ -9,6 +9,7 @@
 
 struct source_counts {
     uint64_t pages;                        /* contents sent */
+    uint64_t heads;                        /* of pages, sent alone */
     uint64_t zero_pages;                   /* found zero, not sent */
     uint64_t postcopy_pages, urgent_pages; /* listed ones, sent after the commit */
 };
@@ -23,7 +24,16 @@ void source_set_stopped(bool stopped);
 
 /* Sends what the program's pages in these regions contain; zero pages are not sent. 0 or -errno. */
 long source_send_regions(const struct om_region *regions, long count, uint32_t round);
-/* The same for the tables.  final: the program is stopped, and only what changed is sent. */
+/* The marks of these regions speak of the first bytes of the pages behind them too (card.h): such a
+ * head is sent by source_send_heads() or source_send_fresh(), or its page listed by
+ * source_send_list(), unless all of its page is to come. */
+void source_choose_heads(const struct om_region *regions, long count);
+long source_send_heads(uint32_t round);
+uint64_t source_waiting_heads(void); /* chosen, and neither sent nor listed yet */
+/* The destination gets it later, all of it or its head. */
+bool source_is_to_come(uint64_t page);
+/* As source_send_regions() for the tables.  final: the program is stopped, and only what changed is
+ * sent. */
 long source_send_tables(bool final, uint32_t round);
 /* Sends the pages that wait in the last, partly filled record. */
 long source_flush(uint32_t round);

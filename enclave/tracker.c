@@ -227,6 +227,8 @@ static long piece_by_cards(struct sweep *sweep, const struct area *area)
     if (sweep->kind == SWEEP_PRESENT || start >= g_tracker.looked_until)
         return first_piece_by_cards(sweep, area);
     end = OM_MIN(end, g_tracker.looked_until);
+    if (start == area->start && !mm_area_at(start - OM_PAGE_SIZE))
+        cards_carry(start);
     count = cards_collect(start, &end, sweep->protect, g_tracker.regions, REGIONS_MAX);
     if (g_tracker.audited)
         error = audit_look(start, end, sweep->protect, g_tracker.regions, count);

@@ -129,6 +129,7 @@ json_t *report_to_json(const struct om_move_report *report)
                         json_string(phase_name((int)report->phase_reached)));
     set_count(object, "memory_bytes", report->memory_bytes);
     set_count(object, "pages", report->pages);
+    set_count(object, "heads", report->heads);
     set_count(object, "zero_pages", report->zero_pages);
     set_count(object, "rounds", report->rounds);
     set_count(object, "bytes_sent", report->bytes_sent);

@@ -7,6 +7,10 @@
  *   collector   round 0: clear, fence, copy; then rounds: if marked: clear, fence, copy;
  *               when the program has parked: if marked: copy
  *
+ * A mark says also that the first bytes of the next page were written (boundary/card.h).  The collector
+ * copies those behind the same clearing, so to this model the two words may as well lie on both sides
+ * of a page's end.
+ *
  * Claim: then the copy is the page.  A store waits in its thread's buffer until drain() lets it go, in
  * order; a thread sees its own.  By -D of spin one rule is broken; each of these has to be found wrong:
  *

@@ -82,10 +82,10 @@ class Marker {
 
         byte = Type::getInt8Ty(context);
         word = Type::getInt64Ty(context);
-        cards = module.getOrInsertGlobal("__optmig_cards_v2", ArrayType::get(byte, CARD_COUNT));
+        cards = module.getOrInsertGlobal("__optmig_cards_v3", ArrayType::get(byte, CARD_COUNT));
         /* Programs are static, at fixed addresses.  A module that declares the table itself may give
          * it another type: then `cards` is a cast of it. */
-        module.getNamedGlobal("__optmig_cards_v2")->setDSOLocal(true);
+        module.getNamedGlobal("__optmig_cards_v3")->setDSOLocal(true);
     }
 
     /* All stores of a function but those that `strips` covers.  `polls`: what a poll will stand before. */
@@ -438,7 +438,7 @@ void placeAsm(Instruction *before, StringRef text, StringRef clobbers)
 
 void poll(Instruction *before, Counts &counts)
 {
-    placeAsm(before, "testb %al, __optmig_poll_v2", "~{memory},~{flags}");
+    placeAsm(before, "testb %al, __optmig_poll_v3", "~{memory},~{flags}");
     counts.polls++;
 }
 

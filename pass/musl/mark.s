@@ -5,5 +5,5 @@
 	.macro optmig_mark place
 	lea \place,%rcx
 	shr $12,%rcx
-	movb $1,__optmig_cards_v2(%rcx)
+	movb $1,__optmig_cards_v3(%rcx)
 	.endm

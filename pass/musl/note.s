@@ -4,5 +4,5 @@
 	.long 7, 20, 1
 	.asciz "OptMig"
 	.balign 4
-	.long 2, 1, 0, 0, 0
+	.long 3, 1, 0, 0, 0
 	.popsection

@@ -5,18 +5,18 @@
  */
 	.section .optmig_cards,"aw",@nobits
 	.balign 4096
-	.globl __optmig_cards_v2
-	.type __optmig_cards_v2,@object
-	.size __optmig_cards_v2,0x10000000
-__optmig_cards_v2:
+	.globl __optmig_cards_v3
+	.type __optmig_cards_v3,@object
+	.size __optmig_cards_v3,0x10000000
+__optmig_cards_v3:
 	.zero 0x10000000
 
 	.section .optmig_poll,"aw",@nobits
 	.balign 4096
-	.globl __optmig_poll_v2
-	.type __optmig_poll_v2,@object
-	.size __optmig_poll_v2,4096
-__optmig_poll_v2:
+	.globl __optmig_poll_v3
+	.type __optmig_poll_v3,@object
+	.size __optmig_poll_v3,4096
+__optmig_poll_v3:
 	.zero 4096
 
 /* In an enclave, whose addresses end at 2^40, the table is enough; its loader has set the first card,
@@ -29,7 +29,7 @@ __optmig_poll_v2:
 	.globl __optmig_start
 	.type __optmig_start,@function
 __optmig_start:
-	cmpb $0, __optmig_cards_v2
+	cmpb $0, __optmig_cards_v3
 	jne _start
 	movl $9, %eax			/* mmap */
 	movl $REST, %edi

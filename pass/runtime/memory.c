@@ -34,7 +34,7 @@ __attribute__((weak)) int memcmp(const void *left, const void *right, size_t siz
 static inline void mark_byte(const byte *written)
 {
 #ifndef OPTMIG_PLAIN
-    __asm__ volatile("movb $1, __optmig_cards_v2(%0)"
+    __asm__ volatile("movb $1, __optmig_cards_v3(%0)"
                      :
                      : "r"((uintptr_t)written >> CARD_SHIFT)
                      : "memory");
@@ -54,7 +54,7 @@ static inline void mark(const byte *written, size_t size)
 static inline void poll(void)
 {
 #ifndef OPTMIG_PLAIN
-    __asm__ volatile("testb %%al, __optmig_poll_v2" : : : "cc", "memory");
+    __asm__ volatile("testb %%al, __optmig_poll_v3" : : : "cc", "memory");
 #endif
 }
 

@@ -5,5 +5,5 @@
 	.long 7, 20, 1
 	.asciz "OptMig"
 	.balign 4
-	.long 2, 3, 0, 0, 0
+	.long 3, 3, 0, 0, 0
 	.section .note.GNU-stack,"",@progbits

@@ -19,7 +19,7 @@
 
 static inline void mark(const volatile void *written)
 {
-    __asm__ volatile("movb $1, __optmig_cards_v2(%0)"
+    __asm__ volatile("movb $1, __optmig_cards_v3(%0)"
                      :
                      : "r"((uint64_t)written >> CARD_SHIFT & (CARD_COUNT - 1))
                      : "memory");
@@ -28,26 +28,26 @@ static inline void mark(const volatile void *written)
 /* A safepoint: everything stored before is marked. */
 static inline void poll_here(void)
 {
-    __asm__ volatile("testb %%al, __optmig_poll_v2" : : : "cc", "memory");
+    __asm__ volatile("testb %%al, __optmig_poll_v3" : : : "cc", "memory");
 }
 
 /* Card table, poll page and note; the linker puts the two sections where they belong. */
 __asm__(".pushsection .optmig_cards, \"aw\", @nobits\n"
         ".balign 4096\n"
-        ".globl __optmig_cards_v2\n"
-        "__optmig_cards_v2: .zero 0x10000000\n"
+        ".globl __optmig_cards_v3\n"
+        "__optmig_cards_v3: .zero 0x10000000\n"
         ".popsection\n"
         ".pushsection .optmig_poll, \"aw\", @nobits\n"
         ".balign 4096\n"
-        ".globl __optmig_poll_v2\n"
-        "__optmig_poll_v2: .zero 4096\n"
+        ".globl __optmig_poll_v3\n"
+        "__optmig_poll_v3: .zero 4096\n"
         ".popsection\n"
         ".pushsection .note.optmig, \"a\", @note\n"
         ".balign 4\n"
         ".long 7, 20, 1\n"
         ".asciz \"OptMig\"\n"
         ".balign 4\n"
-        ".long 2\n"
+        ".long 3\n"
 #ifdef MARKED_UNTRACKED
         ".long 3\n" /* as if it were linked with --allow-untracked */
 #else

@@ -26,7 +26,7 @@
 
 enum { ARENA_PAGES = 160, SNAPSHOT_BYTES = 16 << 20, CARDS_CLEARED = 8 << 20 };
 
-extern volatile unsigned char __optmig_cards_v2[];
+extern volatile unsigned char __optmig_cards_v3[];
 extern const struct torture_call *const __start_torture_calls[], *const __stop_torture_calls[];
 /* The linker's: where the data ends that has contents, less than a page of it, and where all does.
  */
@@ -133,7 +133,7 @@ void torture_wrong(const char *what, int line)
 
 static volatile unsigned char *card(const unsigned char *address)
 {
-    return &__optmig_cards_v2[(uintptr_t)address >> CARD_SHIFT];
+    return &__optmig_cards_v3[(uintptr_t)address >> CARD_SHIFT];
 }
 
 static void set_range(struct watched *range, const char *name, unsigned char *start,

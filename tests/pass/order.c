@@ -13,7 +13,7 @@
 
 enum { ROUNDS = 300, STORES = 20000, SHIFT = 12 };
 
-extern unsigned char __optmig_cards_v2[];
+extern unsigned char __optmig_cards_v3[];
 
 static _Alignas(4096) struct {
     volatile unsigned long value;
@@ -23,7 +23,7 @@ static atomic_int g_round, g_done;
 
 static atomic_uchar *card(void)
 {
-    return (atomic_uchar *)&__optmig_cards_v2[(unsigned long)&g_page >> SHIFT];
+    return (atomic_uchar *)&__optmig_cards_v3[(unsigned long)&g_page >> SHIFT];
 }
 
 static void *writer(void *unused)

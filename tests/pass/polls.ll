@@ -123,7 +123,7 @@ out:
 
 ; To a higher name, through a static function.
 ; CHECK-LABEL: define void @below(
-; CHECK-NEXT: call void asm sideeffect "testb %al, __optmig_poll_v2
+; CHECK-NEXT: call void asm sideeffect "testb %al, __optmig_poll_v3
 define void @below() {
   call void @straight()
   ret void

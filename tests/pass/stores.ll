@@ -14,7 +14,7 @@ declare void @llvm.va_start(i8*)
 ; CHECK: store i32 %v, i32* %p
 ; CHECK-NEXT: %[[A:.*]] = ptrtoint i32* %p to i64
 ; CHECK-NEXT: %[[S:.*]] = lshr i64 %[[A]], 12
-; CHECK-NEXT: %[[C:.*]] = getelementptr [268435456 x i8], [268435456 x i8]* @__optmig_cards_v2, i64 0, i64 %[[S]]
+; CHECK-NEXT: %[[C:.*]] = getelementptr [268435456 x i8], [268435456 x i8]* @__optmig_cards_v3, i64 0, i64 %[[S]]
 ; CHECK-NEXT: store volatile i8 1, i8* %[[C]]
 ; CHECK-NOT: volatile
 ; CHECK: ret void
@@ -132,7 +132,7 @@ define void @group({i32, i32, i64, i64}* %p) {
 
 ; A call is a safepoint: what was stored before it is marked before it.
 ; CHECK-LABEL: define void @call_between(
-; CHECK: testb %al, __optmig_poll_v2
+; CHECK: testb %al, __optmig_poll_v3
 ; CHECK: store i32 1
 ; CHECK: store volatile i8 1
 ; CHECK: call void @callee
@@ -153,7 +153,7 @@ define void @call_between(i32* %p) {
 ; CHECK: body:
 ; CHECK: store i32
 ; CHECK: store volatile i8 1
-; CHECK: testb %al, __optmig_poll_v2
+; CHECK: testb %al, __optmig_poll_v3
 ; CHECK: icmp
 ; CHECK-NEXT: br i1
 define void @loop({i32, i8*}* %p) {

@@ -14,14 +14,14 @@
 
 enum { PAGES = 64, PAGE = 4096, BYTES = PAGES * PAGE, SHIFT = 12 };
 
-extern unsigned char __optmig_cards_v2[];
+extern unsigned char __optmig_cards_v3[];
 
 static _Alignas(4096) unsigned char g_memory[BYTES];
 static volatile unsigned long g_checks, g_spare;
 
 static volatile unsigned char *card(const void *address)
 {
-    return &__optmig_cards_v2[(uintptr_t)address >> SHIFT];
+    return &__optmig_cards_v3[(uintptr_t)address >> SHIFT];
 }
 
 #define LOOP __attribute__((noinline)) static void

@@ -24,7 +24,7 @@ declare void @callee()
 ; CHECK: %[[LAST:.*]] = icmp ult i64 %{{.*}}, 1024
 ; CHECK: br i1 %[[LAST]], label %out, label %optmig.next
 ; CHECK: optmig.next:
-; CHECK: testb %al, __optmig_poll_v2
+; CHECK: testb %al, __optmig_poll_v3
 ; CHECK-NEXT: br label %body
 ; CHECK: out:
 ; CHECK-NOT: volatile

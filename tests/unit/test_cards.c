@@ -46,6 +46,23 @@ static bool marked_in(const struct om_region *regions, uint32_t count, uint64_t 
     return false;
 }
 
+/* A mark of a page that is no more becomes one of the next page, and nothing else changes. */
+static void test_carry(void **unused)
+{
+    const uint64_t page = 70000;
+
+    (void)unused;
+    memset(g_cards + page - 8, 0, 16);
+    cards_carry(page << CARD_SHIFT);
+    for (uint64_t i = page - 8; i < page + 8; i++)
+        assert_int_equal(g_cards[i], 0);
+    g_cards[page - 2] = g_cards[page - 1] = CARD_DIRTY;
+    cards_carry(page << CARD_SHIFT);
+    for (uint64_t i = page - 8; i < page + 8; i++)
+        assert_int_equal(g_cards[i], i == page - 2 || i == page ? CARD_DIRTY : 0);
+    memset(g_cards + page - 8, 0, 16);
+}
+
 static void collect_once(bool clear)
 {
     static uint8_t before[WINDOW_pages];
@@ -211,6 +228,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_collect_is_what_a_slow_look_finds),
         cmocka_unit_test(test_clear_leaves_the_neighbours),
         cmocka_unit_test(test_marks),
+        cmocka_unit_test(test_carry),
         cmocka_unit_test(test_time_of_8_gib),
         cmocka_unit_test(test_notes),
         cmocka_unit_test(test_hostile_notes),

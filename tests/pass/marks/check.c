@@ -303,7 +303,7 @@ __attribute__((used)) static uint64_t new_stack(void)
 #define AS_TEXT(number) TEXT_OF(number)
 #define MARK(place)                                                                                \
     "  leaq " place                                                                                \
-    ", %rcx\n  shrq $" AS_TEXT(CARD_SHIFT) ", %rcx\n  movb $1, __optmig_cards_v2(%rcx)\n"
+    ", %rcx\n  shrq $" AS_TEXT(CARD_SHIFT) ", %rcx\n  movb $1, __optmig_cards_v3(%rcx)\n"
 
 __asm__(
     ".globl marks_start\n"
