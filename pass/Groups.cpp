@@ -3,12 +3,11 @@
  * docs/barrier.md. */
 #include "pass/Groups.h"
 
-#include <llvm/ADT/StringSwitch.h>
 #include <llvm/Analysis/ScalarEvolutionExpressions.h>
-#include <llvm/Analysis/ValueTracking.h>
 #include <llvm/IR/CFG.h>
 
 #include "boundary/card.h"
+#include "pass/Strips.h"
 
 using namespace llvm;
 
@@ -16,9 +15,10 @@ namespace optmig
 {
 
 enum {
-    MALLOC_ALIGN = 16,
     PAGE = 1 << CARD_SHIFT,
-    MOST_EXPECTED = 16 /* groups of a block: time of compilation */
+    MOST_EXPECTED = 16, /* groups of a block: time of compilation */
+    MOST_TAKERS = 16,
+    MOST_BARE = 2, /* marks on other ways, for one that is saved: size of code */
 };
 
 /* How far `pointer` is from `base`, if that is a constant. */
@@ -36,61 +36,29 @@ bool Groups::distance(Value *pointer, Value *base, int64_t &out)
     return difference != nullptr;
 }
 
-/* One, if no page ends between the first byte and the last. */
-unsigned Groups::marksOf(const Group &group, int64_t low, int64_t high)
+/* One, if what may lie behind a page's end is the next one's head (card.h). */
+static unsigned marksOf(int64_t low, int64_t high)
 {
-    int64_t align = (int64_t)std::min<uint64_t>(group.align, PAGE);
-
-    return low + 1 == high || (low & -align) == ((high - 1) & -align) ? 1 : 2;
+    return high - low <= CARD_HEAD + 1 ? 1 : 2;
 }
 
 /* Does it stay within a page's length, at no more than `more` marks more? */
 bool Groups::mayWiden(const Group &group, int64_t low, int64_t high, unsigned more)
 {
-    if (!group.after)
-        return all_of(group.there, [&](const std::pair<Group *, int64_t> &other) {
-            return mayWiden(*other.first, low - other.second, high - other.second, more);
+    if (!group.there.empty())
+        return all_of(group.there, [&](const Taker &taker) {
+            return mayWiden(*taker.first, low - taker.second, high - taker.second, more);
         });
     low = std::min(low, group.low);
     high = std::max(high, group.high);
     return high - low <= PAGE &&
-           marksOf(group, low, high) <= marksOf(group, group.low, group.high) + more;
+           marksOf(low, high) <= marksOf(group.low, group.high) + more;
 }
 
 void Groups::widen(Group &group, int64_t low, int64_t high)
 {
     group.low = std::min(low, group.low);
     group.high = std::max(high, group.high);
-    for (auto &other : group.there)
-        widen(*other.first, low - other.second, high - other.second);
-}
-
-/* A store whose alignment tells more of the base's than is known yet. */
-static uint64_t alignOfBase(uint64_t align, int64_t distance)
-{
-    return distance ? std::min<uint64_t>(align, 1ULL << countTrailingZeros((uint64_t)distance))
-                    : align;
-}
-
-/* What its distance from the object that it points into tells.  malloc's objects are as aligned as
- * any type needs (or small, and then no group is longer). */
-uint64_t Groups::alignFromObject(Value *pointer)
-{
-    Value *object = getUnderlyingObject(pointer, 0);
-    const auto *call = dyn_cast<CallBase>(object);
-    const Function *callee = call ? call->getCalledFunction() : nullptr;
-    const SCEV *address = evolution.getSCEV(pointer);
-    unsigned most = CARD_SHIFT;
-
-    if (callee && StringSwitch<bool>(callee->getName())
-                      .Cases("malloc", "calloc", "realloc", true)
-                      .Default(false)) {
-        address = evolution.getMinusSCEV(address, evolution.getSCEV(object));
-        most = countTrailingZeros((uint64_t)MALLOC_ALIGN);
-    }
-    if (isa<SCEVCouldNotCompute>(address))
-        return 1;
-    return 1ULL << std::min<unsigned>(evolution.GetMinTrailingZeros(address), most);
 }
 
 bool Groups::join(Group &group, const Write &write)
@@ -102,7 +70,6 @@ bool Groups::join(Group &group, const Write &write)
     high = low + (int64_t)write.size;
     if (std::max(high, group.high) - std::min(low, group.low) > PAGE)
         return false;
-    group.align = std::max(group.align, alignOfBase(write.align, low));
     widen(group, low, high);
     group.after = write.after;
     shared++;
@@ -121,10 +88,7 @@ void Groups::write(const Write &write)
     for (Group *group : current)
         if (join(*group, write))
             return;
-    uint64_t align = std::max(write.align, write.pointer->getPointerAlignment(layout).value());
-
-    align = std::max(align, alignFromObject(write.pointer));
-    groups.push_back({write.pointer, 0, (int64_t)write.size, align, write.after, false, {}});
+    groups.push_back({write.pointer, 0, (int64_t)write.size, write.after, {}, {}, {}});
     current.push_back(&groups.back());
 }
 
@@ -136,56 +100,114 @@ void Groups::safepoint()
     current.clear();
 }
 
-Groups::Group *Groups::find(const List &among, Value *base, int64_t &out_distance)
+/* What the pointer was on the way into its block `to`. */
+Groups::Place Groups::before(Value *pointer, BasicBlock *from, BasicBlock *to)
 {
-    for (Group *group : among)
-        if (distance(group->base, base, out_distance))
+    APInt offset(layout.getIndexTypeSizeInBits(pointer->getType()), 0);
+    Value *base = pointer->stripAndAccumulateConstantOffsets(layout, offset, true);
+    auto *variable = dyn_cast<PHINode>(base);
+
+    if (!variable || variable->getParent() != to)
+        return {pointer, 0};
+    return {variable->getIncomingValueForBlock(from), offset.getSExtValue()};
+}
+
+/* A group that is to come on this way, at a constant distance. */
+Groups::Group *Groups::find(Value *base, Edge edge, int64_t &out_distance)
+{
+    bool only = edge.to->getSinglePredecessor() == edge.from;
+
+    for (Group *group : expected[edge.to]) {
+        Place place = before(group->base, edge.from, edge.to);
+
+        /* A mark on a bare way needs a base that is known there. */
+        if ((only || group->bare.empty()) && distance(place.base, base, out_distance)) {
+            out_distance += place.offset;
             return group;
+        }
+    }
     return nullptr;
 }
 
-/* Each block that follows has a group that can take this one's bytes too. */
-bool Groups::leaveToOthers(Group &group, ArrayRef<BasicBlock *> next, unsigned more)
+/* `from`, or those who stand for it, at this distance from `to`. */
+void Groups::addTakers(Group &to, const Group &from, int64_t distance)
 {
-    SmallVector<std::pair<Group *, int64_t>, 2> others;
+    if (from.there.empty())
+        to.there.push_back({const_cast<Group *>(&from), distance});
+    for (const Taker &taker : from.there)
+        if (!is_contained(to.there, Taker(taker.first, taker.second + distance)))
+            to.there.push_back({taker.first, taker.second + distance});
+    to.bare.append(from.bare.begin(), from.bare.end());
+}
 
-    for (BasicBlock *block : next) {
+/* Each way on from the block is served, by others that take this group's bytes too or by a mark. */
+bool Groups::leaveToOthers(Group &group, BasicBlock &block, ArrayRef<BasicBlock *> next,
+                           unsigned more)
+{
+    Group left = group;
+
+    for (BasicBlock *to : next) {
         int64_t far;
-        Group *other = find(expected[block], group.base, far);
+        Group *other = find(group.base, {&block, to}, far);
 
-        if (!other || !mayWiden(*other, group.low - far, group.high - far, more))
-            return false;
-        others.push_back({other, far});
+        if (other && mayWiden(*other, group.low - far, group.high - far, more))
+            addTakers(left, *other, far);
+        else
+            left.bare.push_back({&block, to});
     }
-    for (auto &other : others)
-        widen(*other.first, group.low - other.second, group.high - other.second);
-    group.needless = true;
+    if (left.there.empty() || left.there.size() > MOST_TAKERS || left.bare.size() > MOST_BARE ||
+        (!left.bare.empty() && !isa<BranchInst>(block.getTerminator())))
+        return false;
+    for (const Taker &taker : left.there)
+        widen(*taker.first, group.low - taker.second, group.high - taker.second);
+    for (const Edge &edge : left.bare) {
+        groups.push_back({group.base, group.low, group.high, nullptr, edge, {}, {}});
+        left.there.push_back({&groups.back(), 0});
+    }
+    group.there = left.there;
     later++;
     return true;
 }
 
-/* What all blocks that follow are going to mark is also to come for who comes to this one, which
- * has no safepoint. */
-void Groups::passThrough(ArrayRef<BasicBlock *> next, List &entry)
+/* Where do the ways on from the block come by what `through`, which is at its base, would leave? */
+bool Groups::passes(Group &through, BasicBlock &block, ArrayRef<BasicBlock *> next)
 {
-    for (Group *group : expected[next.front()]) {
-        Group through = {group->base, 0, 0, 1, nullptr, true, {}};
+    for (BasicBlock *to : next) {
+        int64_t far;
 
-        if (entry.size() >= MOST_EXPECTED)
-            return;
-        for (BasicBlock *block : next) {
-            int64_t far;
-            Group *other = find(expected[block], group->base, far);
-
-            if (!other)
-                break;
-            through.there.push_back({other, far});
-        }
-        if (through.there.size() != next.size())
-            continue;
-        groups.push_back(through);
-        entry.push_back(&groups.back());
+        if (Group *other = find(through.base, {&block, to}, far))
+            addTakers(through, *other, far);
+        else
+            through.bare.push_back({&block, to});
     }
+    return !through.there.empty() && through.there.size() <= MOST_TAKERS &&
+           through.bare.size() <= MOST_BARE &&
+           (through.bare.empty() || isa<BranchInst>(block.getTerminator()));
+}
+
+bool Groups::isKnown(const List &entry, const Group &taker)
+{
+    return any_of(entry, [&](const Group *group) {
+        return group == &taker ||
+               any_of(group->there, [&](const Taker &other) { return other.first == &taker; });
+    });
+}
+
+/* What blocks that follow are going to mark is also to come for who comes to this one, which has no
+ * safepoint. */
+void Groups::passThrough(BasicBlock &block, ArrayRef<BasicBlock *> next, List &entry)
+{
+    for (BasicBlock *to : next)
+        for (Group *group : expected[to]) {
+            Group through = {before(group->base, &block, to).base, 0, 0, nullptr, {}, {}, {}};
+
+            if (entry.size() >= MOST_EXPECTED)
+                return;
+            if (!passes(through, block, next) || isKnown(entry, *through.there.front().first))
+                continue;
+            groups.push_back(through);
+            entry.push_back(&groups.back());
+        }
 }
 
 void Groups::endBlock(BasicBlock &block, bool leaves)
@@ -203,28 +225,43 @@ void Groups::endBlock(BasicBlock &block, bool leaves)
         unsigned more = next.size() == 1 && next[0]->getSinglePredecessor() ? 1 : 0;
 
         for (Group *group : current)
-            leaveToOthers(*group, next, more);
+            leaveToOthers(*group, block, next, more);
     }
     List entry;
     for (Group *group : has_safepoint ? first : current)
-        if (!group->needless && entry.size() < MOST_EXPECTED)
+        if (entry.size() < MOST_EXPECTED)
             entry.push_back(group);
     if (!ends && !has_safepoint)
-        passThrough(next, entry);
+        passThrough(block, next, entry);
     expected[&block] = entry;
+}
+
+/* Where a mark can stand that only this way comes by. */
+Instruction *Groups::onEdge(Edge edge)
+{
+    BasicBlock *&block = between[{edge.from, edge.to}];
+
+    if (!block) {
+        auto *branch = cast<BranchInst>(edge.from->getTerminator());
+
+        block = splitEdge(branch, branch->getSuccessor(0) == edge.to ? 0 : 1, "optmig.aside");
+        BranchInst::Create(edge.to, block)->setDebugLoc(branch->getDebugLoc());
+    }
+    return block->getTerminator();
 }
 
 void Groups::emit(const Mark &mark)
 {
     for (const Group &group : groups) {
-        if (group.needless)
+        if (!group.there.empty())
             continue;
-        /* Each comes right behind the store, so the last one comes first. */
-        if (marksOf(group, group.low, group.high) > 1)
-            mark(group.after, group.base, group.high - 1);
+        Instruction *before = group.after ? group.after->getNextNode() : onEdge(group.edge);
+
+        mark(before, group.base, group.low);
         for (int64_t at = group.low + PAGE; at < group.high - 1; at += PAGE) /* one long store */
-            mark(group.after, group.base, at);
-        mark(group.after, group.base, group.low);
+            mark(before, group.base, at);
+        if (marksOf(group.low, group.high) > 1)
+            mark(before, group.base, group.high - 1);
     }
 }
 

@@ -98,13 +98,13 @@ class Marker {
     void collect(Instruction &instruction);
     void collectIntrinsic(IntrinsicInst &intrinsic);
     void collectAsm(CallBase &call);
-    void add(Instruction *after, Value *pointer, uint64_t size, uint64_t align);
+    void add(Instruction *after, Value *pointer, uint64_t size);
     void addCopy(AnyMemIntrinsic &copy);
     void runBlock(BasicBlock &block, const Strips &strips,
                   const SmallPtrSetImpl<const Instruction *> &polls);
     bool counted();
     void setCard(IRBuilder<> &builder, Value *page);
-    void mark(Instruction *after, Value *base, int64_t offset);
+    void mark(Instruction *before, Value *base, int64_t offset);
     static bool isSafepoint(const Instruction &instruction);
 
     Module &module;
@@ -127,14 +127,14 @@ Instruction *behind(Instruction *instruction)
     return instruction->getNextNode();
 }
 
-void Marker::add(Instruction *after, Value *pointer, uint64_t size, uint64_t align)
+void Marker::add(Instruction *after, Value *pointer, uint64_t size)
 {
     counts.stores++;
     if (isOwnStack(pointer)) {
         counts.stack++;
         return;
     }
-    groups->write({after, pointer, size, align});
+    groups->write({after, pointer, size});
 }
 
 /* The backend makes a call of a longer one, of libc's routine, which is instrumented itself. */
@@ -144,7 +144,7 @@ void Marker::addCopy(AnyMemIntrinsic &copy)
     uint64_t size = length ? length->getZExtValue() : 0;
 
     if (size > 0 && size <= LONGEST_EXPANDED)
-        add(&copy, copy.getRawDest(), size, copy.getDestAlignment());
+        add(&copy, copy.getRawDest(), size);
     else if (isa<MemCpyInlineInst>(copy) && size > LONGEST_EXPANDED)
         module.getContext().emitError(&copy, "optmig: an inlined copy of more than a page");
 }
@@ -168,7 +168,7 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
         unsigned to = 1;
         uint64_t size = layout.getTypeStoreSize(intrinsic.getArgOperand(0)->getType());
 
-        add(&intrinsic, intrinsic.getArgOperand(to), size, 1);
+        add(&intrinsic, intrinsic.getArgOperand(to), size);
         return;
     }
     case Intrinsic::masked_scatter: {
@@ -182,38 +182,38 @@ void Marker::collectIntrinsic(IntrinsicInst &intrinsic)
             Value *lane = builder.CreateExtractElement(pointers, i);
             auto *extracted = dyn_cast<Instruction>(lane); /* not of constants */
 
-            add(extracted ? extracted : &intrinsic, lane, layout.getTypeStoreSize(element), 1);
+            add(extracted ? extracted : &intrinsic, lane, layout.getTypeStoreSize(element));
         }
         return;
     }
     case Intrinsic::vastart:
     case Intrinsic::vacopy:
-        add(&intrinsic, intrinsic.getArgOperand(0), 24, 1);
+        add(&intrinsic, intrinsic.getArgOperand(0), 24);
         return;
     case Intrinsic::x86_sse_stmxcsr:
-        add(&intrinsic, intrinsic.getArgOperand(0), 4, 1);
+        add(&intrinsic, intrinsic.getArgOperand(0), 4);
         return;
     case Intrinsic::x86_sse2_maskmov_dqu:
-        add(drained(&intrinsic), intrinsic.getArgOperand(2), 16, 1);
+        add(drained(&intrinsic), intrinsic.getArgOperand(2), 16);
         return;
     case Intrinsic::x86_avx_maskstore_pd:
     case Intrinsic::x86_avx_maskstore_ps:
     case Intrinsic::x86_avx2_maskstore_d:
     case Intrinsic::x86_avx2_maskstore_q:
-        add(&intrinsic, intrinsic.getArgOperand(0), 16, 1);
+        add(&intrinsic, intrinsic.getArgOperand(0), 16);
         return;
     case Intrinsic::x86_avx_maskstore_pd_256:
     case Intrinsic::x86_avx_maskstore_ps_256:
     case Intrinsic::x86_avx2_maskstore_d_256:
     case Intrinsic::x86_avx2_maskstore_q_256:
-        add(&intrinsic, intrinsic.getArgOperand(0), 32, 1);
+        add(&intrinsic, intrinsic.getArgOperand(0), 32);
         return;
     case Intrinsic::x86_fxsave:
     case Intrinsic::x86_fxsave64:
-        add(&intrinsic, intrinsic.getArgOperand(0), 512, 1);
+        add(&intrinsic, intrinsic.getArgOperand(0), 512);
         return;
     case Intrinsic::init_trampoline:
-        add(&intrinsic, intrinsic.getArgOperand(0), 32, 1);
+        add(&intrinsic, intrinsic.getArgOperand(0), 32);
         return;
     case Intrinsic::prefetch:
     case Intrinsic::stacksave:
@@ -275,7 +275,7 @@ void Marker::collectAsm(CallBase &call)
 
             if (!type)
                 type = call.getArgOperand(argument)->getType()->getPointerElementType();
-            add(&call, call.getArgOperand(argument), layout.getTypeStoreSize(type), 1);
+            add(&call, call.getArgOperand(argument), layout.getTypeStoreSize(type));
         }
         outputs += memory;
         if (constraint.Type == InlineAsm::isInput || memory)
@@ -297,14 +297,13 @@ void Marker::collect(Instruction &instruction)
     if (auto *store = dyn_cast<StoreInst>(&instruction)) {
         uint64_t size = layout.getTypeStoreSize(store->getValueOperand()->getType());
 
-        add(store, store->getPointerOperand(), size, store->getAlign().value());
+        add(store, store->getPointerOperand(), size);
     } else if (auto *update = dyn_cast<AtomicRMWInst>(&instruction)) {
-        add(update, update->getPointerOperand(), layout.getTypeStoreSize(update->getType()),
-            update->getAlign().value());
+        add(update, update->getPointerOperand(), layout.getTypeStoreSize(update->getType()));
     } else if (auto *exchange = dyn_cast<AtomicCmpXchgInst>(&instruction)) {
         Type *type = exchange->getNewValOperand()->getType();
 
-        add(exchange, exchange->getPointerOperand(), layout.getTypeStoreSize(type), exchange->getAlign().value());
+        add(exchange, exchange->getPointerOperand(), layout.getTypeStoreSize(type));
     } else if (auto *intrinsic = dyn_cast<IntrinsicInst>(&instruction)) {
         collectIntrinsic(*intrinsic);
     } else if (auto *call = dyn_cast<CallBase>(&instruction)) {
@@ -334,13 +333,12 @@ void Marker::setCard(IRBuilder<> &builder, Value *page)
     store->setMetadata("nosanitize", MDNode::get(module.getContext(), None));
 }
 
-void Marker::mark(Instruction *after, Value *base, int64_t offset)
+void Marker::mark(Instruction *before, Value *base, int64_t offset)
 {
-    IRBuilder<> builder(behind(after));
+    IRBuilder<> builder(before);
 
     if (!counted())
         return;
-    builder.SetCurrentDebugLocation(after->getDebugLoc());
     Value *address = builder.CreatePtrToInt(base, word);
     if (offset)
         address = builder.CreateAdd(address, ConstantInt::get(word, (uint64_t)offset));
@@ -420,7 +418,7 @@ void Marker::run(Function &function, ScalarEvolution &evolution, const Strips &s
     groups = &found;
     for (BasicBlock *block : post_order(&function))
         runBlock(*block, strips, polls);
-    found.emit([&](Instruction *after, Value *base, int64_t offset) { mark(after, base, offset); });
+    found.emit([&](Instruction *before, Value *base, int64_t offset) { mark(before, base, offset); });
     counts.shared += found.shared;
     counts.later += found.later;
 }

@@ -124,50 +124,64 @@ bool Strips::canBeMarked(Loop &from, Counted &out)
     return true;
 }
 
-/* Stores that come in every turn, to addresses that move on by less than a page. */
-void Strips::findRanges(Loop &from, Counted &out, SmallVectorImpl<const Instruction *> &stores)
+/* To addresses that move on by less than a page in each turn, or are the same. */
+bool Strips::isEven(const StoreInst &store, const Loop &from, int64_t &out_step)
+{
+    const SCEV *pointer = evolution.getSCEV(const_cast<Value *>(store.getPointerOperand()));
+    auto *type = store.getValueOperand()->getType();
+
+    if (isa<AllocaInst>(getUnderlyingObject(store.getPointerOperand(), 0)) ||
+        isa<ScalableVectorType>(type) || layout.getTypeStoreSize(type) > PAGE)
+        return false;
+    out_step = 0;
+    return evolution.isLoopInvariant(pointer, &from) ||
+           (stepOf(evolution, store.getPointerOperand(), from, out_step) &&
+            std::abs(out_step) <= PAGE);
+}
+
+/* Makes it longer, if the store is near. */
+bool Strips::join(Range &range, const StoreInst &store, int64_t step)
+{
+    int64_t size = (int64_t)layout.getTypeStoreSize(store.getValueOperand()->getType());
+    auto *difference = dyn_cast<SCEVConstant>(evolution.getMinusSCEV(
+        evolution.getSCEV(const_cast<Value *>(store.getPointerOperand())),
+        evolution.getSCEV(range.pointer)));
+
+    if (!difference || range.step != step)
+        return false;
+    int64_t low = std::min(range.low, difference->getAPInt().getSExtValue());
+    int64_t high = std::max(range.high, difference->getAPInt().getSExtValue() + size);
+    if (high - low > PAGE)
+        return false;
+    range = {range.pointer, low, high, step, nullptr};
+    return true;
+}
+
+/* Of stores that come in every turn, and of those that come in some and are near to one of them. */
+void Strips::findRanges(Loop &from, Counted &out, SmallVectorImpl<const Instruction *> &covers)
 {
     DominatorTree tree(*out.header->getParent());
 
-    for (BasicBlock *block : from.blocks()) {
-        if (!tree.dominates(block, out.latch))
-            continue;
-        for (Instruction &instruction : *block) {
-            auto *store = dyn_cast<StoreInst>(&instruction);
-            int64_t step;
-
-            if (!store || isa<AllocaInst>(getUnderlyingObject(store->getPointerOperand(), 0)) ||
-                isa<ScalableVectorType>(store->getValueOperand()->getType()))
+    for (bool always : {true, false})
+        for (BasicBlock *block : from.blocks()) {
+            if (tree.dominates(block, out.latch) != always)
                 continue;
-            Value *pointer = store->getPointerOperand();
-            int64_t size = (int64_t)layout.getTypeStoreSize(store->getValueOperand()->getType());
+            for (Instruction &instruction : *block) {
+                auto *store = dyn_cast<StoreInst>(&instruction);
+                int64_t step;
 
-            if (evolution.isLoopInvariant(evolution.getSCEV(pointer), &from))
-                step = 0;
-            else if (!stepOf(evolution, pointer, from, step) || std::abs(step) > PAGE)
-                continue;
-            if (size > PAGE)
-                continue;
-            stores.push_back(store);
-            auto near = [&](Range &range) {
-                auto *difference = dyn_cast<SCEVConstant>(evolution.getMinusSCEV(
-                    evolution.getSCEV(pointer), evolution.getSCEV(range.pointer)));
-
-                if (!difference || range.step != step)
-                    return false;
-                int64_t low = std::min(range.low, difference->getAPInt().getSExtValue());
-                int64_t high = std::max(range.high, difference->getAPInt().getSExtValue() + size);
-                if (high - low > PAGE)
-                    return false;
-                range = {range.pointer, low, high, step, false, nullptr};
-                return true;
-            };
-            if (std::none_of(out.ranges.begin(), out.ranges.end(), near))
-                out.ranges.push_back({pointer, 0, size, step,
-                                      step == 0 && (int64_t)store->getAlign().value() >= size,
-                                      nullptr});
+                if (!store || !isEven(*store, from, step))
+                    continue;
+                bool near = any_of(out.ranges, [&](Range &range) { return join(range, *store, step); });
+                if (!near && always)
+                    out.ranges.push_back(
+                        {store->getPointerOperand(), 0,
+                         (int64_t)layout.getTypeStoreSize(store->getValueOperand()->getType()), step,
+                         nullptr});
+                if (near || always)
+                    covers.push_back(store);
+            }
         }
-    }
 }
 
 /* Computes in front of the loop what the strips begin with. */
@@ -253,7 +267,7 @@ void Strips::mark(Counted &loop, ArrayRef<Value *> addresses, Value *left, IRBui
         Value *first = builder.CreateAdd(addresses[i], builder.getInt64((uint64_t)range.low));
         Value *last = builder.CreateAdd(addresses[i], builder.getInt64((uint64_t)(range.high - 1)));
 
-        if (range.one_card)
+        if (range.step == 0 && range.high - range.low <= CARD_HEAD + 1)
             last = first;
         else if (range.step > 0)
             last = builder.CreateAdd(last, distance);
@@ -263,8 +277,7 @@ void Strips::mark(Counted &loop, ArrayRef<Value *> addresses, Value *left, IRBui
     }
 }
 
-/* A new block on the way from the end of a block to `to`; it has no end itself. */
-static BasicBlock *splitEdge(BranchInst *branch, unsigned side, const Twine &name)
+BasicBlock *splitEdge(BranchInst *branch, unsigned side, const Twine &name)
 {
     BasicBlock *from = branch->getParent(), *to = branch->getSuccessor(side);
     auto *block = BasicBlock::Create(from->getContext(), name, from->getParent(), to);

@@ -41,9 +41,11 @@ struct Range {
     llvm::Value *pointer; /* in one turn: [pointer + low, pointer + high) */
     int64_t low, high;
     int64_t step;         /* of the pointer, bytes in a turn */
-    bool one_card;        /* cannot cross a page */
     llvm::Value *address; /* of the pointer in the first turn: set in front of the loop */
 };
+
+/* A new block on the way from the end of a block to this successor; it has no end itself. */
+llvm::BasicBlock *splitEdge(llvm::BranchInst *branch, unsigned side, const llvm::Twine &name);
 
 class Strips
 {
@@ -94,8 +96,10 @@ class Strips
     };
 
     bool findCounter(llvm::Loop &from, Counted &out);
+    bool isEven(const llvm::StoreInst &store, const llvm::Loop &from, int64_t &out_step);
+    bool join(Range &range, const llvm::StoreInst &store, int64_t step);
     void findRanges(llvm::Loop &from, Counted &out,
-                    llvm::SmallVectorImpl<const llvm::Instruction *> &stores);
+                    llvm::SmallVectorImpl<const llvm::Instruction *> &covers);
     void expand(llvm::Loop &from, Counted &out, const llvm::SCEV *left);
     static void mark(Counted &loop, llvm::ArrayRef<llvm::Value *> addresses, llvm::Value *left,
                      llvm::IRBuilder<> &builder, const MarkRange &mark_range);

@@ -25,13 +25,18 @@ struct piece {
     vector part[PIECE / 16];
 };
 
+/* Long ones are jumped to: the short ones need no frame. */
+#define LONG static __attribute__((noinline))
+#define JUMP __attribute__((musttail))
+
 /* Weak: a program may have one of its own. */
 __attribute__((weak)) void *memcpy(void *restrict to, const void *restrict from, size_t size);
 __attribute__((weak)) void *memmove(void *to, const void *from, size_t size);
 __attribute__((weak)) void *memset(void *to, int value, size_t size);
 __attribute__((weak)) int memcmp(const void *left, const void *right, size_t size);
 
-static inline void mark_byte(const byte *written)
+/* What the byte's card covers: up to CARD_HEAD bytes behind it, too (boundary/card.h). */
+static inline void mark(const byte *written)
 {
 #ifndef OPTMIG_PLAIN
     __asm__ volatile("movb $1, __optmig_cards_v3(%0)"
@@ -41,13 +46,6 @@ static inline void mark_byte(const byte *written)
 #else
     (void)written;
 #endif
-}
-
-/* Of at most a page's length. */
-static inline void mark(const byte *written, size_t size)
-{
-    mark_byte(written);
-    mark_byte(written + size - 1);
 }
 
 /* The thread may stop here. */
@@ -62,8 +60,8 @@ static inline void poll(void)
 static inline void mark_strip(const byte *written, const byte *until)
 {
     for (const byte *at = written; at < until; at += (size_t)1 << CARD_SHIFT)
-        mark_byte(at);
-    mark_byte(until - 1);
+        mark(at);
+    mark(until - 1);
     poll();
 }
 
@@ -91,41 +89,47 @@ static inline void store(byte *to, struct piece piece)
         *(type *)(to + size - sizeof(type)) = last;                                                \
     } while (0)
 
-/* At most two pieces. */
+/* The shortest first: most calls are for few bytes. */
 static inline void move_short(byte *to, const byte *from, size_t size)
 {
-    if (size > 32) {
-        vector a = *(const vector *)from, b = *(const vector *)(from + 16);
-        vector y = *(const vector *)(from + size - 32), z = *(const vector *)(from + size - 16);
-
-        if (size > PIECE) {
-            vector c = *(const vector *)(from + 32), d = *(const vector *)(from + 48);
-            vector w = *(const vector *)(from + size - 64), x = *(const vector *)(from + size - 48);
-
-            *(vector *)(to + 32) = c, *(vector *)(to + 48) = d;
-            *(vector *)(to + size - 64) = w, *(vector *)(to + size - 48) = x;
-        }
-        *(vector *)to = a, *(vector *)(to + 16) = b;
-        *(vector *)(to + size - 32) = y, *(vector *)(to + size - 16) = z;
-    } else if (size >= 16) {
+    if (size >= 16)
         MOVE_TWO(vector);
-    } else if (size >= 8) {
+    else if (size >= 8)
         MOVE_TWO(eight);
-    } else if (size >= 4) {
+    else if (size >= 4)
         MOVE_TWO(four);
-    } else if (size >= 2) {
+    else if (size >= 2)
         MOVE_TWO(two);
-    } else if (size) {
+    else if (size)
         *to = *from;
-    } else {
+    else
         return;
+    mark(to);
+}
+
+/* More than 32 bytes, at most two pieces. */
+static inline void move_medium(byte *to, const byte *from, size_t size)
+{
+    vector a = *(const vector *)from, b = *(const vector *)(from + 16);
+    vector y = *(const vector *)(from + size - 32), z = *(const vector *)(from + size - 16);
+
+    if (size > PIECE) {
+        vector c = *(const vector *)(from + 32), d = *(const vector *)(from + 48);
+        vector w = *(const vector *)(from + size - 64), x = *(const vector *)(from + size - 48);
+
+        *(vector *)(to + 32) = c, *(vector *)(to + 48) = d;
+        *(vector *)(to + size - 64) = w, *(vector *)(to + size - 48) = x;
     }
-    mark(to, size);
+    *(vector *)to = a, *(vector *)(to + 16) = b;
+    *(vector *)(to + size - 32) = y, *(vector *)(to + size - 16) = z;
+    mark(to);
 }
 
 /* The parts at both ends are read before anything is written, and written last. */
-static void *move_up(byte *to, const byte *from, size_t size)
+LONG void *move_up(void *to_bytes, const void *from_bytes, size_t size)
 {
+    byte *to = to_bytes;
+    const byte *from = from_bytes;
     vector head = *(const vector *)from;
     struct piece tail = load(from + size - PIECE);
     size_t at = 16 - ((uintptr_t)to & 15);
@@ -140,13 +144,15 @@ static void *move_up(byte *to, const byte *from, size_t size)
     }
     *(vector *)to = head;
     store(to + size - PIECE, tail);
-    mark(to, 16);
-    mark(to + size - PIECE, PIECE);
+    mark(to);
+    mark(to + size - PIECE);
     return to;
 }
 
-static void *move_down(byte *to, const byte *from, size_t size)
+LONG void *move_down(void *to_bytes, const void *from_bytes, size_t size)
 {
+    byte *to = to_bytes;
+    const byte *from = from_bytes;
     struct piece head = load(from);
     vector tail = *(const vector *)(from + size - 16);
     size_t at = size - ((uintptr_t)(to + size) & 15);
@@ -161,25 +167,32 @@ static void *move_down(byte *to, const byte *from, size_t size)
     }
     store(to, head);
     *(vector *)(to + size - 16) = tail;
-    mark(to, PIECE);
-    mark(to + size - 16, 16);
+    mark(to);
+    mark(to + size - 16);
     return to;
 }
 
 void *memcpy(void *restrict to, const void *restrict from, size_t size)
 {
-    if (size > 2 * PIECE)
-        return move_up(to, from, size);
-    move_short(to, from, size);
+    if (size <= 32)
+        move_short(to, from, size);
+    else if (size <= 2 * PIECE)
+        move_medium(to, from, size);
+    else
+        JUMP return move_up(to, from, size);
     return to;
 }
 
 void *memmove(void *to, const void *from, size_t size)
 {
-    if (size > 2 * PIECE)
-        return (uintptr_t)to - (uintptr_t)from >= size ? move_up(to, from, size)
-                                                       : move_down(to, from, size);
-    move_short(to, from, size);
+    if (size <= 32)
+        move_short(to, from, size);
+    else if (size <= 2 * PIECE)
+        move_medium(to, from, size);
+    else if ((uintptr_t)to - (uintptr_t)from >= size)
+        JUMP return move_up(to, from, size);
+    else
+        JUMP return move_down(to, from, size);
     return to;
 }
 
@@ -202,11 +215,17 @@ static inline void set_short(byte *to, uint64_t pattern, size_t size)
     } else {
         return;
     }
-    mark(to, size);
+    mark(to);
 }
 
-static inline vector spread(uint64_t pattern)
+static inline uint64_t eight_times(int value)
 {
+    return (byte)value * 0x0101010101010101ULL;
+}
+
+static inline vector spread(int value)
+{
+    uint64_t pattern = eight_times(value);
     uint64_t both __attribute__((vector_size(16))) = {pattern, pattern};
 
     return (vector)both;
@@ -224,11 +243,13 @@ static inline void set_medium(byte *to, vector pattern, size_t size)
         *(vector *)(to + 32) = pattern, *(vector *)(to + 48) = pattern;
         *(vector *)(to + size - 64) = pattern, *(vector *)(to + size - 48) = pattern;
     }
-    mark(to, size);
+    mark(to);
 }
 
-static void *set_long(byte *to, vector pattern, size_t size)
+LONG void *set_long(void *to_bytes, int value, size_t size)
 {
+    byte *to = to_bytes;
+    vector pattern = spread(value);
     struct piece piece = {{pattern, pattern, pattern, pattern}};
     size_t at = 16 - ((uintptr_t)to & 15), begin = 0;
 
@@ -243,20 +264,18 @@ static void *set_long(byte *to, vector pattern, size_t size)
         begin = end;
     }
     store(to + size - PIECE, piece);
-    mark(to + size - PIECE, PIECE);
+    mark(to + size - PIECE);
     return to;
 }
 
 void *memset(void *to, int value, size_t size)
 {
-    uint64_t pattern = (byte)value * 0x0101010101010101ULL;
-
     if (size > 2 * PIECE)
-        return set_long(to, spread(pattern), size);
+        JUMP return set_long(to, value, size);
     if (size >= 16)
-        set_medium(to, spread(pattern), size);
+        set_medium(to, spread(value), size);
     else
-        set_short(to, pattern, size);
+        set_short(to, eight_times(value), size);
     return to;
 }
 

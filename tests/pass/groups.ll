@@ -1,10 +1,9 @@
 ; SPDX-License-Identifier: Apache-2.0
-; Stores that share marks with stores of other blocks, and what alignment tells.  opt -load-pass-plugin=OptMigPass.so -passes=optmig -S
+; Stores that share marks with stores of other blocks.  opt -load-pass-plugin=OptMigPass.so -passes=optmig -S
 target datalayout = "e-m:e-p270:32:32-p271:32:32-p272:64:64-i64:64-f80:128-n8:16:32:64-S128"
 target triple = "x86_64-pc-linux-gnu"
 
 declare void @callee()
-declare i8* @malloc(i64)
 declare void @llvm.memcpy.p0i8.p0i8.i64(i8*, i8*, i64, i1)
 
 %pair = type { i64, i64 }
@@ -31,13 +30,20 @@ b:
   ret void
 }
 
-; One way does not: it keeps its mark.
+; One way does not: it gets a mark of its own, and the other has one for both.
 ; CHECK-LABEL: define void @one_arm(
 ; CHECK: store i32 1
-; CHECK: store volatile i8 1
-; CHECK: br i1
+; CHECK-NOT: volatile
+; CHECK: br i1 %c, label %a, label %[[ASIDE:.*]]
+; CHECK: a:
 ; CHECK: store i32 2
 ; CHECK: store volatile i8 1
+; CHECK: ret void
+; CHECK: [[ASIDE]]:
+; CHECK: store volatile i8 1
+; CHECK: br label %b
+; CHECK: b:
+; CHECK-NOT: volatile
 ; CHECK: ret void
 define void @one_arm(i32* %p, i1 %c) {
 entry:
@@ -68,7 +74,7 @@ a:
   ret void
 }
 
-; Through a block that stores nothing; what is marked there would be two bytes' marks, so the way from elsewhere keeps its one.
+; Through a block that stores nothing.
 ; CHECK-LABEL: define void @through(
 ; CHECK: first:
 ; CHECK: store i64 1
@@ -100,10 +106,10 @@ last:
 ; CHECK: store volatile i8 1
 ; CHECK-NOT: volatile
 ; CHECK: ret void
-define void @dearer(%pair* %p, i1 %c) {
+define void @dearer(i64* %p, i1 %c) {
 entry:
-  %a = getelementptr %pair, %pair* %p, i64 0, i32 0
-  %b = getelementptr %pair, %pair* %p, i64 0, i32 1
+  %a = getelementptr i64, i64* %p, i64 0
+  %b = getelementptr i64, i64* %p, i64 32
   br i1 %c, label %first, label %last
 first:
   store i64 1, i64* %a, align 8
@@ -132,26 +138,145 @@ out:
   ret void
 }
 
-; Sixteen bytes at a multiple of sixteen from malloc's object: one mark; at a multiple of eight: two.
-; CHECK-LABEL: define void @from_malloc(
-; CHECK: call i8* @malloc
+; 257 bytes are what one mark covers: they are shared by both ways.
+; CHECK-LABEL: define void @as_far_as_a_head(
+; CHECK: first:
+; CHECK-NOT: volatile
+; CHECK: last:
 ; CHECK: store volatile i8 1
-; CHECK: call void @callee
+; CHECK-NOT: volatile
+; CHECK: ret void
+define void @as_far_as_a_head(i8* %p, i1 %c) {
+entry:
+  %b = getelementptr i8, i8* %p, i64 256
+  br i1 %c, label %first, label %last
+first:
+  store i8 1, i8* %p
+  br label %last
+last:
+  store i8 2, i8* %b
+  ret void
+}
+
+; Two ways may leave before the store that is shared, each with a mark of its own; but no third one.
+; CHECK-LABEL: define void @two_leave(
+; CHECK: entry:
+; CHECK-NOT: volatile
+; CHECK: next:
+; CHECK-NOT: volatile
+; CHECK: last:
 ; CHECK: store volatile i8 1
+; CHECK: optmig.aside{{.*}}:
 ; CHECK: store volatile i8 1
-; CHECK: call void @callee
-define void @from_malloc(i64 %n, i64 %m) {
-  %object = call i8* @malloc(i64 %n)
-  %pairs = bitcast i8* %object to %pair*
-  %a = getelementptr %pair, %pair* %pairs, i64 %m, i32 0
-  %b = getelementptr %pair, %pair* %pairs, i64 %m, i32 1
-  %c = getelementptr i64, i64* %b, i64 1
-  store i64 1, i64* %a, align 8
-  store i64 2, i64* %b, align 8
-  call void @callee()
-  store i64 1, i64* %b, align 8
-  store i64 2, i64* %c, align 8
-  call void @callee()
+; CHECK: optmig.aside{{.*}}:
+; CHECK: store volatile i8 1
+; CHECK: out:
+define void @two_leave(i32* %p, i1 %c, i1 %d) {
+entry:
+  store i32 1, i32* %p
+  br i1 %c, label %next, label %out
+next:
+  br i1 %d, label %last, label %out
+last:
+  store i32 2, i32* %p
+  ret void
+out:
+  ret void
+}
+; CHECK-LABEL: define void @three_leave(
+; CHECK: entry:
+; CHECK: store volatile i8 1
+; CHECK: last:
+; CHECK: store volatile i8 1
+; CHECK-NOT: volatile
+; CHECK: out:
+define void @three_leave(i32* %p, i1 %c, i1 %d, i1 %e) {
+entry:
+  store i32 1, i32* %p
+  br i1 %c, label %next, label %out
+next:
+  br i1 %d, label %third, label %out
+third:
+  br i1 %e, label %last, label %out
+last:
+  store i32 2, i32* %p
+  ret void
+out:
+  ret void
+}
+
+; Where the way on is not this block's alone, its address is not known to all who leave there: they would have no mark.
+; CHECK-LABEL: define void @joined(
+; CHECK: first:
+; CHECK: store i32 1
+; CHECK: store volatile i8 1
+; CHECK: middle:
+; CHECK: last:
+; CHECK: store volatile i8 1
+; CHECK-NOT: volatile
+; CHECK: out:
+define void @joined(i32* %p, i1 %c, i1 %d) {
+entry:
+  br i1 %c, label %first, label %middle
+first:
+  store i32 1, i32* %p
+  br label %middle
+middle:
+  br i1 %d, label %last, label %out
+last:
+  store i32 2, i32* %p
+  ret void
+out:
+  ret void
+}
+
+; The address of a store behind a join is known on each way there: the object of each arm is marked by it.
+; CHECK-LABEL: define void @chosen(
+; CHECK: a:
+; CHECK-NOT: volatile
+; CHECK: b:
+; CHECK: store i64 3
+; CHECK-NEXT: ptrtoint i64* %r
+; CHECK: store volatile i8 1
+; CHECK: last:
+; CHECK: store volatile i8 1
+; CHECK-NOT: volatile
+; CHECK: ret void
+define void @chosen(%pair* %p, %pair* %q, i64* %r, i1 %c) {
+entry:
+  br i1 %c, label %a, label %b
+a:
+  %pa = getelementptr %pair, %pair* %p, i64 0, i32 0
+  store i64 1, i64* %pa
+  br label %last
+b:
+  %qa = getelementptr %pair, %pair* %q, i64 0, i32 0
+  store i64 2, i64* %qa
+  store i64 3, i64* %r
+  br label %last
+last:
+  %object = phi %pair* [ %p, %a ], [ %q, %b ]
+  %ob = getelementptr %pair, %pair* %object, i64 0, i32 1
+  store i64 4, i64* %ob
+  ret void
+}
+
+; But no value of the turn before: the store of the next turn is to another object.
+; CHECK-LABEL: define void @of_the_next_turn(
+; CHECK: body:
+; CHECK: store i32
+; CHECK: store volatile i8 1
+; CHECK: out:
+define void @of_the_next_turn(i32* %p, i32** %from) {
+entry:
+  br label %body
+body:
+  %at = phi i32* [ %p, %entry ], [ %next, %body ]
+  store i32 1, i32* %at
+  %next = load volatile i32*, i32** %from
+  %again = icmp ne i32* %next, null
+  br i1 %again, label %body, label %out
+out:
   ret void
 }
 

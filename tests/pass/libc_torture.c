@@ -165,29 +165,38 @@ void torture_before(void)
     /* From here on nothing is written that is watched, but by the call, and by threads of earlier
      * calls that are still ending: so, as the collector does, first clear, then copy. */
     for (const struct watched *range = g.ranges; range < g.ranges + 3; range++)
-        for (unsigned char *page = range->start; page < range->end + CARDS_CLEARED; page += PAGE)
+        for (unsigned char *page = range->start - PAGE; page < range->end + CARDS_CLEARED;
+             page += PAGE)
             *card(page) = 0;
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     for (const struct watched *range = g.ranges; range < g.ranges + 3; range++)
         memcpy(range->before, range->start, range->known);
 }
 
-static bool is_changed(const struct watched *range, const unsigned char *page)
+/* Of the page's bytes those at `from` and behind. */
+static bool is_changed(const struct watched *range, const unsigned char *page, size_t from)
 {
     static const unsigned char zero[PAGE];
     size_t at = (size_t)(page - range->start);
 
-    return memcmp(page, at < range->known ? range->before + at : zero, PAGE) != 0;
+    return memcmp(page + from, (at < range->known ? range->before + at : zero) + from,
+                  PAGE - from) != 0;
+}
+
+/* The mark of the page before is enough for the page's head. */
+static bool is_marked(const struct watched *range, const unsigned char *page)
+{
+    return *card(page) || (*card(page - PAGE) && !is_changed(range, page, CARD_HEAD));
 }
 
 /* The mark comes after the store, and another thread may be between the two: it is given time. */
-static bool is_marked(const unsigned char *page)
+static bool will_be_marked(const struct watched *range, const unsigned char *page)
 {
     enum { PATIENCE = 200 };
 
-    for (int i = 0; i < PATIENCE && !*card(page); i++)
+    for (int i = 0; i < PATIENCE && !is_marked(range, page); i++)
         victim_sleep_ms(1);
-    return *card(page) != 0;
+    return is_marked(range, page);
 }
 
 static void look_at(const struct watched *range)
@@ -195,13 +204,13 @@ static void look_at(const struct watched *range)
     bool blind = g.now->how & KERNEL && !g.enclave;
 
     for (const unsigned char *page = range->start; page < range->end; page += PAGE) {
-        bool marked = *card(page) != 0;
+        bool marked = is_marked(range, page);
 
-        if (!is_changed(range, page))
+        if (!is_changed(range, page, 0))
             continue;
         g.pages++;
         g.changed += range != &g.ranges[1];
-        if (marked || blind || g.named || is_marked(page))
+        if (marked || blind || g.named || will_be_marked(range, page))
             continue;
         g.named = true;
         g.failures++;

@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGES = 64, PAGE = 4096, BYTES = PAGES * PAGE, SHIFT = 12 };
+enum { PAGES = 64, PAGE = 4096, BYTES = PAGES * PAGE, SHIFT = 12, HEAD = 256 };
 
 extern unsigned char __optmig_cards_v3[];
 
@@ -144,12 +144,14 @@ static int check(const char *name, void (*loop)(unsigned char *, long), long beg
     loop(g_memory + begin, count);
     for (int page = 0; page < PAGES; page++) {
         const unsigned char *at = g_memory + page * PAGE;
-        int marked = *card(at), touched = 0;
+        int marked = *card(at), touched = 0, rest = 0;
 
-        for (int i = 0; i < PAGE; i++)
+        for (int i = 0; i < PAGE; i++) {
             touched |= at[i];
+            rest |= i < HEAD ? 0 : at[i];
+        }
         written += touched != 0;
-        if (touched && !marked) {
+        if (marked ? 0 : rest || (touched && !(page && *card(at - PAGE)))) {
             printf("%s, %ld bytes at %ld: page %d has no mark\n", name, count, begin, page);
             return 1;
         }
