@@ -44,7 +44,7 @@ uint64_t cards_foreign_code(void);
  * more.  With clear, their marks are gone, and what is copied afterwards is at least as new. */
 uint32_t cards_collect(uint64_t start, uint64_t *end, bool clear, struct om_region *out,
                        uint32_t capacity);
-/* The page before start is not there any more, so no look comes to its card: a mark there, which
+/* The page before start is not there (any more), so no look comes to its card: a mark there, which
  * may speak of the head of this page, becomes one of this page. */
 void cards_carry(uint64_t start);
 /* All marks of the range are gone. */

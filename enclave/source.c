@@ -544,7 +544,7 @@ long source_send_heads(uint32_t round)
     return error ? error : flush_heads(round);
 }
 
-/* A list is not to be made longer by contents: their pages are listed. */
+/* Their pages come later, as those of the list do: a stop is not made longer by contents. */
 static void list_heads(void)
 {
     uint8_t head[PAGE_HEAD_bytes];
@@ -652,16 +652,21 @@ long source_send_fresh(uint32_t round)
 
 long source_send_list(void)
 {
-    uint32_t count;
-    long error;
+    uint32_t count = RANGES_PER_RECORD_MAX;
+    long error = 0;
 
-    list_heads();
-    do {
+    if (g_source.stopped)
+        list_heads();
+    else
+        error = source_send_heads(0);
+    if (!error)
+        error = source_flush(0);
+    while (!error && count == RANGES_PER_RECORD_MAX) {
         count = take_ranges(&g_source.fresh, &g_source.listed);
         for (uint32_t i = 0; i < count; i++)
             forget_sent(&g_source.ranges[i]);
         error = send_ranges(MESSAGE_LIST, count);
-    } while (count == RANGES_PER_RECORD_MAX && !error);
+    }
     return error;
 }
 

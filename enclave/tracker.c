@@ -216,6 +216,13 @@ static long first_piece_by_cards(struct sweep *sweep, const struct area *area)
     return count;
 }
 
+static bool nobody_looks_at(uint64_t page)
+{
+    const struct area *area = mm_area_at(page);
+
+    return !area || area->kind == AREA_CARDS;
+}
+
 static long piece_by_cards(struct sweep *sweep, const struct area *area)
 {
     uint64_t start = OM_MAX(sweep->at, area->start);
@@ -227,7 +234,7 @@ static long piece_by_cards(struct sweep *sweep, const struct area *area)
     if (sweep->kind == SWEEP_PRESENT || start >= g_tracker.looked_until)
         return first_piece_by_cards(sweep, area);
     end = OM_MIN(end, g_tracker.looked_until);
-    if (start == area->start && !mm_area_at(start - OM_PAGE_SIZE))
+    if (start == area->start && nobody_looks_at(start - OM_PAGE_SIZE))
         cards_carry(start);
     count = cards_collect(start, &end, sweep->protect, g_tracker.regions, REGIONS_MAX);
     if (g_tracker.audited)
