@@ -24,7 +24,7 @@
                       (tests/pass/fuzz_marks) */
 #define CARD_SHIFT 12
 #endif
-#define CARD_HEAD (1 << (CARD_SHIFT - 4)) /* bytes */
+#define CARD_HEAD (CARD_SHIFT < 8 ? 8 : 1 << (CARD_SHIFT - 4)) /* bytes */
 #define CARD_COUNT (1ULL << 28)
 #define CARD_TABLE_BASE 0x60000000ULL /* __optmig_cards_v3, section .optmig_cards */
 #define CARD_POLL_BASE 0x70000000ULL  /* __optmig_poll_v3, a page of its own */
