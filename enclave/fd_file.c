@@ -249,10 +249,11 @@ static bool is_deleted(const struct stat *status, const char *path)
 long fd_plain_look(int32_t fd, struct open_file *file, char *path, struct fd_obstacle *out)
 {
     struct stat status;
-    long error = fd_kernel(__NR_fstat, (uint64_t)fd, fd_address_of(&status), 0, 0);
+    /* The name first: what is deleted between the two has no link left in what fstat says. */
+    long error = fd_link(fd, path, PATH_bytes);
 
-    if (!error)
-        error = fd_link(fd, path, PATH_bytes);
+    if (error >= 0)
+        error = fd_kernel(__NR_fstat, (uint64_t)fd, fd_address_of(&status), 0, 0);
     if (error < 0)
         return fd_refuse(out, fd, error, "fd %d: the host does not tell what it is", fd);
     classify_plain(fd, file, &status, path);

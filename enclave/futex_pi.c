@@ -67,8 +67,12 @@ static long take(const struct call *call, uint32_t waited, uint32_t *seen)
                 return 0;
             continue;
         }
-        if (!thread_find(owner))
-            return -ESRCH;
+        if (!thread_find(owner)) {
+            /* It may have released the lock and ended since the word was read. */
+            if (exchange(call->args[0], seen, *seen))
+                return -ESRCH;
+            continue;
+        }
         if (*seen & FUTEX_WAITERS || command_of(call) == FUTEX_TRYLOCK_PI)
             return -EAGAIN;
         if (exchange(call->args[0], seen, *seen | FUTEX_WAITERS)) {

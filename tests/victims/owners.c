@@ -4,8 +4,8 @@
  * inheritance, and a thread-local value over the moves.
  * At each check some of them end without unlocking, one of them while another thread has waited
  * for its mutex since before the move; the next owner has to be told, once. Three threads contend
- * for one inheriting mutex all the time. File locks of both kinds are held too, and a second socket
- * shares the port of the first.
+ * for one inheriting mutex all the time, and many more take it once and end. File locks of both
+ * kinds are held too, and a second socket shares the port of the first.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -132,6 +132,35 @@ static void *contend(void *unused)
     return NULL;
 }
 
+static void *lock_once(void *unused)
+{
+    (void)unused;
+    int error = pthread_mutex_lock(&g_contended);
+
+    if (error)
+        victim_fail("a lock of a thread that ends: %s", strerror(error));
+    g_counted++;
+    atomic_fetch_add(&g_rounds, 1);
+    pthread_mutex_unlock(&g_contended);
+    return NULL;
+}
+
+/* Who is about to wait for an owner may find that it has released the lock and is gone. */
+static void check_passing(void)
+{
+    enum { TURNS = 20, AT_ONCE = 8 };
+
+    for (int turn = 0; turn < TURNS; turn++) {
+        pthread_t threads[AT_ONCE];
+
+        for (int i = 0; i < AT_ONCE; i++)
+            if (pthread_create(&threads[i], NULL, lock_once, NULL))
+                victim_abort("no thread that locks once");
+        for (int i = 0; i < AT_ONCE; i++)
+            pthread_join(threads[i], NULL);
+    }
+}
+
 /* The last of those that are alive, which holds its lock, and may be one of either kind. */
 static void check_timeout(clockid_t clock)
 {
@@ -194,6 +223,7 @@ static void check(void)
     check_timeout(CLOCK_MONOTONIC);
     check_owners();
     check_contended();
+    check_passing();
     check_file_locks();
     check_shared_port();
     victim_value("alive", "%d", g_alive);
