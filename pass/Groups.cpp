@@ -16,6 +16,7 @@ namespace optmig
 
 enum {
     PAGE = 1 << CARD_SHIFT,
+    PART = CARD_HEAD / 2,
     MOST_EXPECTED = 16, /* groups of a block: time of compilation */
     MOST_TAKERS = 16,
     MOST_BARE = 2, /* marks on other ways, for one that is saved: size of code */
@@ -51,8 +52,7 @@ bool Groups::mayWiden(const Group &group, int64_t low, int64_t high, unsigned mo
         });
     low = std::min(low, group.low);
     high = std::max(high, group.high);
-    return high - low <= PAGE &&
-           marksOf(low, high) <= marksOf(group.low, group.high) + more;
+    return high - low <= PAGE && marksOf(low, high) <= marksOf(group.low, group.high) + more;
 }
 
 void Groups::widen(Group &group, int64_t low, int64_t high)
@@ -250,14 +250,29 @@ Instruction *Groups::onEdge(Edge edge)
     return block->getTerminator();
 }
 
+/* Where the group's first mark points.  The object's beginning, if that card speaks of the whole
+ * group too, else the beginning of a part of it: marks of one object then share page numbers. */
+Groups::Place Groups::markOf(const Group &group)
+{
+    APInt offset(layout.getIndexTypeSizeInBits(group.base->getType()), 0);
+    Value *root = group.base->stripAndAccumulateConstantOffsets(layout, offset, true);
+    int64_t low = group.low + offset.getSExtValue(), high = group.high + offset.getSExtValue();
+    int64_t part = marksOf(0, high) == 1 ? 0 : low - low % PART;
+
+    if (low >= 0 && marksOf(part, high) == 1)
+        return {root, part};
+    return {group.base, group.low};
+}
+
 void Groups::emit(const Mark &mark)
 {
     for (const Group &group : groups) {
         if (!group.there.empty())
             continue;
         Instruction *before = group.after ? group.after->getNextNode() : onEdge(group.edge);
+        Place first = markOf(group);
 
-        mark(before, group.base, group.low);
+        mark(before, first.base, first.offset);
         for (int64_t at = group.low + PAGE; at < group.high - 1; at += PAGE) /* one long store */
             mark(before, group.base, at);
         if (marksOf(group.low, group.high) > 1)

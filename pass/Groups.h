@@ -91,6 +91,7 @@ class Groups
     static bool isKnown(const List &entry, const Group &taker);
     bool passes(Group &through, llvm::BasicBlock &block, llvm::ArrayRef<llvm::BasicBlock *> next);
     llvm::Instruction *onEdge(Edge edge);
+    Place markOf(const Group &group);
     void passThrough(llvm::BasicBlock &block, llvm::ArrayRef<llvm::BasicBlock *> next, List &entry);
 
     llvm::ScalarEvolution &evolution;

@@ -605,7 +605,7 @@ class OptMigPass : public PassInfoMixin<OptMigPass> {
                 bool is_short = isShort(*loop, evolution);
 
                 if (!strips.plan(*loop, is_short) && !is_short)
-                    counts.unrolled += optmig::unrollSearch(*loop, loops, evolution, tree, assumptions, target);
+                    counts.unrolled += optmig::unrollSmall(*loop, loops, evolution, tree, assumptions, target);
             }
         }
         SmallPtrSet<const Instruction *, 8> polls(polled_calls.begin(), polled_calls.end());

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Unrolling of small loops that nothing counts; why stands in Unroll.h. */
+/* Unrolling of small loops; why stands in Unroll.h. */
 #include "pass/Unroll.h"
 
 #include <llvm/Analysis/OptimizationRemarkEmitter.h>
@@ -12,10 +12,12 @@ using namespace llvm;
 namespace optmig
 {
 
-enum { TURNS = 4, SMALL_TURN = 40 /* instructions */ };
+/* In instructions.  Searches are many, and most end soon: where code is large, that of longer turns
+ * four times over costs more than their polls.  Counted ones that cannot run in strips are few. */
+enum { TURNS = 4, SMALL_SEARCH = 12, SMALL_COUNTED = 40 };
 
 /* Calls may poll themselves, and cost more than a poll. */
-static bool isSmall(const Loop &loop)
+static bool isSmall(const Loop &loop, unsigned most)
 {
     unsigned instructions = 0;
 
@@ -25,17 +27,19 @@ static bool isSmall(const Loop &loop)
                 return false;
             instructions += !isa<DbgInfoIntrinsic>(instruction);
         }
-    return instructions <= SMALL_TURN;
+    return instructions <= most;
 }
 
-bool unrollSearch(Loop &loop, LoopInfo &loops, ScalarEvolution &evolution, DominatorTree &tree,
-                  AssumptionCache &assumptions, const TargetTransformInfo &target)
+bool unrollSmall(Loop &loop, LoopInfo &loops, ScalarEvolution &evolution, DominatorTree &tree,
+                 AssumptionCache &assumptions, const TargetTransformInfo &target)
 {
     Function *function = loop.getHeader()->getParent();
     UnrollLoopOptions options = {TURNS, true, false, false, false, true};
+    bool is_counted = evolution.hasLoopInvariantBackedgeTakenCount(&loop);
 
-    if (!loop.isInnermost() || !loop.isLoopSimplifyForm() || !isSmall(loop) ||
-        function->hasOptSize() || !loop.isSafeToClone())
+    if (!loop.isInnermost() || !loop.isLoopSimplifyForm() ||
+        !isSmall(loop, is_counted ? SMALL_COUNTED : SMALL_SEARCH) || function->hasOptSize() ||
+        !loop.isSafeToClone())
         return false;
     OptimizationRemarkEmitter remarks(function);
     formLCSSA(loop, tree, &loops, &evolution);

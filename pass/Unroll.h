@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Small loops that nothing counts (searches, lists, strings) are unrolled, so that one poll serves
- * several turns: in a turn of five instructions a poll is felt.  Counted ones run in strips
- * (Strips.h).
+ * Small loops that do not run in strips (Strips.h) are unrolled, so that one poll serves several
+ * turns: in a turn of five instructions a poll is felt.  That is searches, lists, strings, and
+ * counted ones with marks in the turn.
  */
 #pragma once
 
@@ -16,8 +16,8 @@ namespace optmig
 {
 
 /* Unrolls it, if it is such a loop; the analyses stay valid. */
-bool unrollSearch(llvm::Loop &loop, llvm::LoopInfo &loops, llvm::ScalarEvolution &evolution,
-                  llvm::DominatorTree &tree, llvm::AssumptionCache &assumptions,
-                  const llvm::TargetTransformInfo &target);
+bool unrollSmall(llvm::Loop &loop, llvm::LoopInfo &loops, llvm::ScalarEvolution &evolution,
+                 llvm::DominatorTree &tree, llvm::AssumptionCache &assumptions,
+                 const llvm::TargetTransformInfo &target);
 
 } // namespace optmig

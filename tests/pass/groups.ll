@@ -303,3 +303,46 @@ define void @copied_without(i8* %p, i8* %q) noinline optnone {
   store i8 1, i8* %p
   ret void
 }
+
+; What that card speaks of too is marked by the object's first byte: behind the call it is the same page number.
+; CHECK-LABEL: define void @object(
+; CHECK: store i64 1
+; CHECK-NEXT: %[[A:.*]] = ptrtoint i8* %p to i64
+; CHECK-NEXT: lshr i64 %[[A]], 12
+; CHECK: store volatile i8 1
+; CHECK: call void @callee
+; CHECK: store i64 2
+; CHECK-NEXT: %[[B:.*]] = ptrtoint i8* %p to i64
+; CHECK-NEXT: lshr i64 %[[B]], 12
+; CHECK: store volatile i8 1
+; CHECK: ret void
+define void @object(i8* %p) {
+  %a = getelementptr i8, i8* %p, i64 8
+  %a.word = bitcast i8* %a to i64*
+  store i64 1, i64* %a.word
+  call void @callee()
+  %b = getelementptr i8, i8* %p, i64 249
+  %b.word = bitcast i8* %b to i64*
+  store i64 2, i64* %b.word
+  ret void
+}
+; A byte more, and it is a part's first byte; what lies before the pointer is marked where it is.
+; CHECK-LABEL: define void @parts(
+; CHECK: store i64 1
+; CHECK-NEXT: %[[A:.*]] = ptrtoint i8* %p to i64
+; CHECK-NEXT: add i64 %[[A]], 128
+; CHECK: call void @callee
+; CHECK: store i64 2
+; CHECK-NEXT: ptrtoint i64* %b.word to i64
+; CHECK: store volatile i8 1
+; CHECK: ret void
+define void @parts(i8* %p) {
+  %a = getelementptr i8, i8* %p, i64 250
+  %a.word = bitcast i8* %a to i64*
+  store i64 1, i64* %a.word
+  call void @callee()
+  %b = getelementptr i8, i8* %p, i64 -8
+  %b.word = bitcast i8* %b to i64*
+  store i64 2, i64* %b.word
+  ret void
+}

@@ -121,6 +121,34 @@ out:
   ret i8* %at
 }
 
+; One of longer turns is not: most searches end soon.
+; CHECK-LABEL: define i8* @long_search(
+; CHECK: body:
+; CHECK: testb
+; CHECK: out:
+; CHECK-NOT: testb
+; CHECK: ret i8*
+define i8* @long_search(i8* %text) {
+entry:
+  br label %body
+body:
+  %at = phi i8* [ %text, %entry ], [ %next, %body ]
+  %c = load i8, i8* %at
+  %a1 = xor i8 %c, 1
+  %a2 = mul i8 %a1, 3
+  %a3 = xor i8 %a2, 1
+  %a4 = mul i8 %a3, 3
+  %a5 = xor i8 %a4, 1
+  %a6 = mul i8 %a5, 3
+  %a7 = xor i8 %a6, 1
+  %a8 = mul i8 %a7, 3
+  %next = getelementptr i8, i8* %at, i64 1
+  %end = icmp eq i8 %a8, 0
+  br i1 %end, label %out, label %body
+out:
+  ret i8* %at
+}
+
 ; To a higher name, through a static function.
 ; CHECK-LABEL: define void @below(
 ; CHECK-NEXT: call void asm sideeffect "testb %al, __optmig_poll_v3
