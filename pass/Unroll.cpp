@@ -12,9 +12,10 @@ using namespace llvm;
 namespace optmig
 {
 
-/* In instructions.  Searches are many, and most end soon: where code is large, that of longer turns
- * four times over costs more than their polls.  Counted ones that cannot run in strips are few. */
-enum { TURNS = 4, SMALL_SEARCH = 12, SMALL_COUNTED = 40 };
+/* In instructions.  A loop with one way out goes through a whole list, or is counted.  Those with
+ * several are searches and comparisons; these are many, and most end soon: where code is large,
+ * that of longer turns four times over costs more than their polls. */
+enum { TURNS = 4, SMALL_TURN = 40, SMALL_SEARCH = 12 };
 
 /* Calls may poll themselves, and cost more than a poll. */
 static bool isSmall(const Loop &loop, unsigned most)
@@ -35,11 +36,10 @@ bool unrollSmall(Loop &loop, LoopInfo &loops, ScalarEvolution &evolution, Domina
 {
     Function *function = loop.getHeader()->getParent();
     UnrollLoopOptions options = {TURNS, true, false, false, false, true};
-    bool is_counted = evolution.hasLoopInvariantBackedgeTakenCount(&loop);
+    unsigned most = loop.getExitingBlock() ? SMALL_TURN : SMALL_SEARCH;
 
-    if (!loop.isInnermost() || !loop.isLoopSimplifyForm() ||
-        !isSmall(loop, is_counted ? SMALL_COUNTED : SMALL_SEARCH) || function->hasOptSize() ||
-        !loop.isSafeToClone())
+    if (!loop.isInnermost() || !loop.isLoopSimplifyForm() || !isSmall(loop, most) ||
+        function->hasOptSize() || !loop.isSafeToClone())
         return false;
     OptimizationRemarkEmitter remarks(function);
     formLCSSA(loop, tree, &loops, &evolution);

@@ -121,14 +121,13 @@ out:
   ret i8* %at
 }
 
-; One of longer turns is not: most searches end soon.
-; CHECK-LABEL: define i8* @long_search(
-; CHECK: body:
-; CHECK: testb
-; CHECK: out:
+; One of longer turns too, if it has one way out only; one with several most often ends soon.
+; CHECK-LABEL: define i8* @list(
+; CHECK: load i8
 ; CHECK-NOT: testb
+; CHECK: load i8
 ; CHECK: ret i8*
-define i8* @long_search(i8* %text) {
+define i8* @list(i8* %text) {
 entry:
   br label %body
 body:
@@ -142,6 +141,35 @@ body:
   %a6 = mul i8 %a5, 3
   %a7 = xor i8 %a6, 1
   %a8 = mul i8 %a7, 3
+  %next = getelementptr i8, i8* %at, i64 1
+  %end = icmp eq i8 %a8, 0
+  br i1 %end, label %out, label %body
+out:
+  ret i8* %at
+}
+; CHECK-LABEL: define i8* @long_search(
+; CHECK: load i8
+; CHECK-NOT: load i8
+; CHECK: testb
+; CHECK-NOT: load i8
+; CHECK: ret i8*
+define i8* @long_search(i8* %text) {
+entry:
+  br label %body
+body:
+  %at = phi i8* [ %text, %entry ], [ %next, %more ]
+  %c = load i8, i8* %at
+  %a1 = xor i8 %c, 1
+  %a2 = mul i8 %a1, 3
+  %a3 = xor i8 %a2, 1
+  %a4 = mul i8 %a3, 3
+  %a5 = xor i8 %a4, 1
+  %a6 = mul i8 %a5, 3
+  %a7 = xor i8 %a6, 1
+  %a8 = mul i8 %a7, 3
+  %found = icmp eq i8 %a8, 7
+  br i1 %found, label %out, label %more
+more:
   %next = getelementptr i8, i8* %at, i64 1
   %end = icmp eq i8 %a8, 0
   br i1 %end, label %out, label %body
