@@ -115,33 +115,31 @@ static void check_owners(void)
     }
 }
 
+static void lock_and_count(void)
+{
+    int error = pthread_mutex_lock(&g_contended);
+
+    if (error)
+        victim_fail("a lock with priority inheritance: %s", strerror(error));
+    g_counted++;
+    atomic_fetch_add(&g_rounds, 1);
+    error = pthread_mutex_unlock(&g_contended);
+    if (error)
+        victim_fail("its release: %s", strerror(error));
+}
+
 static void *contend(void *unused)
 {
     (void)unused;
-    while (atomic_load(&g_contend)) {
-        int error = pthread_mutex_lock(&g_contended);
-
-        if (error)
-            victim_fail("a lock with priority inheritance: %s", strerror(error));
-        g_counted++;
-        atomic_fetch_add(&g_rounds, 1);
-        error = pthread_mutex_unlock(&g_contended);
-        if (error)
-            victim_fail("its release: %s", strerror(error));
-    }
+    while (atomic_load(&g_contend))
+        lock_and_count();
     return NULL;
 }
 
 static void *lock_once(void *unused)
 {
     (void)unused;
-    int error = pthread_mutex_lock(&g_contended);
-
-    if (error)
-        victim_fail("a lock of a thread that ends: %s", strerror(error));
-    g_counted++;
-    atomic_fetch_add(&g_rounds, 1);
-    pthread_mutex_unlock(&g_contended);
+    lock_and_count();
     return NULL;
 }
 
